@@ -1,0 +1,198 @@
+## make              build/replay, build/reconcile and build/generate
+## make demo         lose webhooks, replay the archives: on a throwaway PostgreSQL
+## make check        build with warnings as errors and run every test
+## make lint         clang-tidy, cppcheck, shellcheck and the project's own checks
+## make bench        measure
+## make deps         install what the build needs; deps-check only names it
+## make install      to $(DESTDIR)$(PREFIX), /usr/local by default; uninstall undoes it
+## make clean        remove every build directory
+##
+## demo, check and lint install what is missing through apt, as root or with
+## sudo; with NO_INSTALL=1 they name it and stop.
+##
+## SANITIZE=address,undefined (or thread) builds in a directory of its own.
+## WERROR=1 makes warnings errors, V=1 shows the commands. A packager may set
+## CC CFLAGS CPPFLAGS LDFLAGS DESTDIR PREFIX BINDIR MANDIR.
+
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+.SUFFIXES:
+MAKEFLAGS += --no-builtin-rules
+
+VERSION := 0.1.0
+
+ifeq ($(origin CC),default)
+CC := cc
+endif
+PKG_CONFIG ?= pkg-config
+CFLAGS ?= -O2 -g
+PREFIX ?= /usr/local
+BINDIR ?= $(PREFIX)/bin
+MANDIR ?= $(PREFIX)/share/man
+
+# SANITIZE=address,undefined or SANITIZE=thread builds beside the normal
+# build: objects of the two must never meet in one link.
+SANITIZE ?=
+comma := ,
+BUILD := build$(if $(SANITIZE),-$(subst $(comma),-,$(SANITIZE)))
+
+PKGS := libcurl jansson libpq zlib
+
+# pkg-config runs when a recipe first needs its answer, not when this file is
+# read: on a bare machine `make check` has to install it first.
+PKG_CFLAGS = $(eval PKG_CFLAGS := $$(shell $$(PKG_CONFIG) --cflags $$(PKGS)))$(PKG_CFLAGS)
+PKG_LIBS = $(eval PKG_LIBS := $$(shell $$(PKG_CONFIG) --libs $$(PKGS)))$(PKG_LIBS)
+CMOCKA_CFLAGS = $(eval CMOCKA_CFLAGS := $$(shell $$(PKG_CONFIG) --cflags cmocka))$(CMOCKA_CFLAGS)
+CMOCKA_LIBS = $(eval CMOCKA_LIBS := $$(shell $$(PKG_CONFIG) --libs cmocka))$(CMOCKA_LIBS)
+
+WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wcast-qual \
+	-Wformat=2 -Wmissing-prototypes -Wstrict-prototypes -Wpointer-arith \
+	-Wundef -Wvla -Wwrite-strings -Wswitch-enum
+
+# Ubuntu's gcc predefines _FORTIFY_SOURCE, so it is undefined first. It needs
+# an optimising compiler and gets in the way of the sanitizers' own checks.
+FORTIFY := -U_FORTIFY_SOURCE
+ifeq ($(SANITIZE)$(filter -O0,$(CFLAGS)),)
+FORTIFY += -D_FORTIFY_SOURCE=2
+endif
+
+SAN := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer)
+
+ALL_CPPFLAGS = -D_GNU_SOURCE -DRECONCILE_VERSION='"$(VERSION)"' $(FORTIFY) \
+	-Ilib -I$(BUILD)/gen $(CPPFLAGS)
+ALL_CFLAGS = -std=c11 $(WARNINGS) $(if $(WERROR),-Werror) \
+	-fstack-protector-strong -fPIE -pthread $(CFLAGS) $(SAN)
+ALL_LDFLAGS = -pie -pthread -Wl,-z,relro,-z,now -Wl,--as-needed $(SAN) $(LDFLAGS)
+BANNED := -include lib/banned.h
+
+# ---- what there is to build -------------------------------------------------
+
+LIB_SRC := $(sort $(wildcard lib/*.c))
+SQL_SRC := $(sort $(wildcard lib/sql/*.sql))
+MAIN_SRC := $(wildcard replay/main.c reconcile/main.c)
+GEN_SRC := $(sort $(wildcard fixtures/*.c))
+TEST_SRC := $(sort $(wildcard tests/unit/test_*.c))
+TEST_HELPER_SRC := $(filter-out $(TEST_SRC),$(sort $(wildcard tests/unit/*.c)))
+
+LIB_OBJ := $(LIB_SRC:%.c=$(BUILD)/%.o) $(BUILD)/gen/sql_embedded.o
+MAIN_OBJ := $(MAIN_SRC:%/main.c=$(BUILD)/main/%.o)
+GEN_OBJ := $(GEN_SRC:%.c=$(BUILD)/%.o)
+TEST_HELPER_OBJ := $(TEST_HELPER_SRC:%.c=$(BUILD)/%.o)
+TEST_OBJ := $(TEST_SRC:%.c=$(BUILD)/%.o)
+
+LIB := $(BUILD)/libreconcile.a
+TOOLS := $(MAIN_SRC:%/main.c=$(BUILD)/%)
+GENERATE := $(if $(GEN_SRC),$(BUILD)/generate)
+TESTS := $(TEST_SRC:%.c=$(BUILD)/%)
+
+.PHONY: all lib tests
+all: $(LIB) $(TOOLS) $(GENERATE)
+lib: $(LIB)
+tests: all $(TESTS)
+
+# One short line per step; V=1 shows the commands.
+SAY = $(if $(V),,@printf '  %-5s %s\n' $1 $@; )
+
+# ---- rules ------------------------------------------------------------------
+
+# Objects depend on a file holding the compiler, the flags and the list of
+# sources: when those change, everything is rebuilt. Objects that passed
+# -Werror serve a build without it too, as the code is the same.
+FLAGS_OLD := $(file <$(BUILD)/flags)
+FLAGS_NOW := $(strip $(CC) $(ALL_CPPFLAGS) $(filter-out -Werror,$(ALL_CFLAGS)) $(ALL_LDFLAGS) \
+	: $(LIB_SRC) $(SQL_SRC) $(GEN_SRC) $(TEST_HELPER_SRC))
+ifneq ($(FLAGS_OLD),$(FLAGS_NOW) -Werror)
+ifneq ($(FLAGS_OLD)$(WERROR),$(FLAGS_NOW))
+.PHONY: $(BUILD)/flags
+endif
+endif
+$(BUILD)/flags:
+	@mkdir -p $(@D)
+	@printf '%s\n' '$(subst ','\'',$(FLAGS_NOW))$(if $(WERROR), -Werror)' >$@
+
+$(BUILD)/gen/sql.h $(BUILD)/gen/sql_embedded.c &: $(SQL_SRC) tools/embed-sql.sh $(BUILD)/flags
+	$(call SAY,SQL)sh tools/embed-sql.sh $(BUILD)/gen $(SQL_SRC)
+
+# A statement may be longer than the 4095 bytes ISO C promises for a literal.
+$(BUILD)/gen/sql_embedded.o: $(BUILD)/gen/sql_embedded.c $(BUILD)/gen/sql.h
+	$(call SAY,CC)$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -Wno-overlength-strings -MMD -MP -c -o $@ $<
+
+$(BUILD)/lib/%.o: lib/%.c $(BUILD)/flags | $(BUILD)/gen/sql.h
+	@mkdir -p $(@D)
+	$(call SAY,CC)$(CC) $(ALL_CPPFLAGS) $(BANNED) $(PKG_CFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+# The object is not build/replay/main.o, as build/replay is the program.
+$(MAIN_OBJ): $(BUILD)/main/%.o: %/main.c $(BUILD)/flags | $(BUILD)/gen/sql.h
+	@mkdir -p $(@D)
+	$(call SAY,CC)$(CC) $(ALL_CPPFLAGS) $(BANNED) $(PKG_CFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(GEN_OBJ): $(BUILD)/%.o: %.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call SAY,CC)$(CC) $(ALL_CPPFLAGS) $(BANNED) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(TEST_OBJ) $(TEST_HELPER_OBJ): $(BUILD)/%.o: %.c $(BUILD)/flags | $(BUILD)/gen/sql.h
+	@mkdir -p $(@D)
+	$(call SAY,CC)$(CC) $(ALL_CPPFLAGS) -Itests/unit $(PKG_CFLAGS) $(CMOCKA_CFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(LIB): $(LIB_OBJ)
+	$(call SAY,AR)rm -f $@ && $(AR) rcs $@ $^
+
+$(TOOLS): $(BUILD)/%: $(BUILD)/main/%.o $(LIB)
+	$(call SAY,LINK)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
+
+$(GENERATE): $(GEN_OBJ)
+	$(call SAY,LINK)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ -lz
+
+$(TESTS): %: %.o $(TEST_HELPER_OBJ) $(LIB)
+	$(call SAY,LINK)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(CMOCKA_LIBS) $(PKG_LIBS)
+
+-include $(LIB_OBJ:.o=.d) $(MAIN_OBJ:.o=.d) $(GEN_OBJ:.o=.d) $(TEST_OBJ:.o=.d) $(TEST_HELPER_OBJ:.o=.d)
+
+# ---- everything else --------------------------------------------------------
+
+# These run make again once the packages are there, with every core unless
+# the caller has chosen.
+SUBMAKE = $(MAKE) $(if $(filter -j%,$(MAKEFLAGS)),,-j$$(nproc))
+export CC BUILD SANITIZE
+
+.PHONY: deps deps-check demo check lint bench install uninstall clean help
+deps:
+	@sh tools/deps.sh build
+
+deps-check:
+	@NO_INSTALL=1 sh tools/deps.sh build demo check
+
+demo:
+	@sh tools/deps.sh build demo
+	@+$(SUBMAKE) all
+	@sh tests/demo.sh
+
+check:
+	@sh tools/deps.sh build check
+	@+MAKE_CMD='$(SUBMAKE)' sh tools/check.sh
+
+lint:
+	@sh tools/deps.sh build lint
+	@+MAKE_CMD='$(SUBMAKE)' sh tools/lint.sh
+
+bench: all
+	@if [ -f tests/bench/run.sh ]; then exec sh tests/bench/run.sh; \
+	else echo 'no benchmark here: tests/bench/run.sh is missing' >&2; exit 1; fi
+
+INSTALLED_MAN := $(wildcard replay/replay.1 reconcile/reconcile.1)
+
+install: all
+	install -d '$(DESTDIR)$(BINDIR)'
+	install -m 755 $(TOOLS) '$(DESTDIR)$(BINDIR)'
+	$(if $(INSTALLED_MAN),install -d '$(DESTDIR)$(MANDIR)/man1')
+	$(if $(INSTALLED_MAN),install -m 644 $(INSTALLED_MAN) '$(DESTDIR)$(MANDIR)/man1')
+
+uninstall:
+	rm -f $(patsubst $(BUILD)/%,'$(DESTDIR)$(BINDIR)/%',$(TOOLS)) \
+		$(foreach m,$(INSTALLED_MAN),'$(DESTDIR)$(MANDIR)/man1/$(notdir $m)')
+
+clean:
+	rm -rf build build-*
+
+help:
+	@sed -n 's/^## \{0,1\}//p' Makefile
