@@ -1,0 +1,79 @@
+/* apply.h - the only writer: corrections to rows, counters of campaigns.
+ *
+ * Batches in the lock order of docs/architecture.md: contact rows by id with
+ * FOR NO KEY UPDATE SKIP LOCKED, those still holding the expected values are
+ * updated from a COPYed temporary table, then their campaigns are locked by id
+ * and recounted in the same transaction.
+ */
+#ifndef RECONCILE_APPLY_H
+#define RECONCILE_APPLY_H
+
+#include "store.h"
+
+enum outcome {
+    OUTCOME_PLANNED,  /* not written (yet): a dry run, or the run ended before */
+    OUTCOME_WRITTEN,
+    OUTCOME_MOOT,     /* decided again on the row as it was by then: nothing left to correct */
+    OUTCOME_CONFLICT, /* moved again, or is gone: left alone */
+    OUTCOME_BUSY,     /* locked by another session until the end: left alone */
+    OUTCOME_LEFT      /* its campaign would break its invariants: left alone */
+};
+
+/* One correction. before is a guard: the row is written only where it still
+ * holds these values and this message id. All slices are owned by the caller. */
+struct correction {
+    struct ident id, campaign;
+    struct slice message_id; /* p NULL: NULL */
+    struct row_state before, after;
+    const struct evidence *evidence; /* NULL: decided without */
+    size_t campaign_index;           /* into the array of struct campaign_result */
+    enum cause cause;
+    enum outcome outcome; /* filled by apply */
+    uint8_t approximate;  /* as in struct decision */
+    bool regression;
+};
+
+/* A campaign in scope. */
+struct campaign_result {
+    struct ident id, tenant;
+    struct slice name;
+    struct counters stored;     /* in the snapshot */
+    struct counters recomputed; /* over its rows after their corrections; after apply: as recounted */
+    size_t corrections;
+    bool left_alone; /* set by the caller or by apply: nothing of it is written */
+    bool written;    /* filled by apply: its counters were updated */
+};
+
+/* Decides a row again that moved since the snapshot. Returns 1 with
+ * before, after, cause, approximate and regression of *c filled anew (their
+ * slices live until apply_run returns), 0 if nothing is left to correct, -1 on
+ * failure. */
+typedef int apply_redecide_fn(void *ctx, const struct store_row *now, struct correction *c,
+                              struct err *e);
+
+struct apply_options {
+    size_t batch;            /* corrections per transaction at most */
+    bool single_transaction; /* all contacts, then all campaigns, one COMMIT */
+    bool fix_total;          /* write total_contacts too */
+    int64_t lock_timeout;    /* µs to wait for a campaign's lock */
+    int retries;             /* of a batch after a deadlock, lock time-out or serialization failure */
+    int64_t pause;           /* µs between batches */
+    apply_redecide_fn *redecide;
+    void *ctx; /* of redecide */
+};
+
+struct apply_summary {
+    size_t written, moot, conflicts, busy; /* corrections by outcome */
+    size_t batches;                        /* transactions committed */
+    size_t campaigns;                      /* campaigns whose counters were updated */
+};
+
+/* Writes corrections (sorted by campaign and id) and the counters of the
+ * campaigns that differ. Fills outcome, campaign_result and *sum, also when it
+ * fails midway: then sum says what had been committed. Campaigns with
+ * left_alone set are not touched. */
+int apply_run(struct store *s, const struct apply_options *o, struct correction *c, size_t n,
+              struct campaign_result *campaigns, size_t n_campaigns, struct apply_summary *sum,
+              struct err *e);
+
+#endif
