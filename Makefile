@@ -82,7 +82,7 @@ TEST_OBJ := $(TEST_SRC:%.c=$(BUILD)/%.o)
 
 LIB := $(BUILD)/libreconcile.a
 TOOLS := $(MAIN_SRC:%/main.c=$(BUILD)/%)
-GENERATE := $(if $(GEN_SRC),$(BUILD)/generate)
+GENERATE := $(if $(wildcard fixtures/generate.c),$(BUILD)/generate)
 TESTS := $(TEST_SRC:%.c=$(BUILD)/%)
 
 .PHONY: all lib tests
@@ -152,7 +152,7 @@ $(TESTS): %: %.o $(TEST_HELPER_OBJ) $(LIB)
 
 # These run make again once the packages are there, with every core unless
 # the caller has chosen.
-SUBMAKE = $(MAKE) $(if $(filter -j%,$(MAKEFLAGS)),,-j$$(nproc))
+SUBMAKE = $(MAKE) $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
 export CC BUILD SANITIZE
 
 .PHONY: deps deps-check demo check lint bench install uninstall clean help

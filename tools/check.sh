@@ -1,0 +1,105 @@
+#!/bin/sh
+# usage: check.sh    (from make check, which has seen to the dependencies)
+#
+# Builds with warnings as errors, runs every test and says in the end what
+# passed and what did not. A step that fails does not keep the next from
+# running; a build that fails does.
+set -u
+
+make=${MAKE_CMD:-make}
+build=${BUILD:-build}
+tmp=$(mktemp -d) || exit 1
+trap 'rm -rf "$tmp"' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+started=$(date +%s)
+failed=
+
+# step NAME COMMAND ...: the command's last line is its result in the summary.
+step() {
+    name=$1
+    shift
+    echo "== $name"
+    since=$(date +%s)
+    {
+        "$@"
+        echo $? >"$tmp/status"
+    } 2>&1 | tee "$tmp/output"
+    status=$(cat "$tmp/status")
+    took=$(($(date +%s) - since))
+    if [ "$status" -eq 0 ]; then
+        result="passed"
+    else
+        result="FAILED"
+        failed="$failed${failed:+, }$name"
+    fi
+    printf '%-8s %-6s %4ds  %s\n' "$name" "$result" "$took" \
+        "$(tail -n 1 "$tmp/output")" >>"$tmp/summary"
+    return "$status"
+}
+
+build_all() {
+    # shellcheck disable=SC2086 # make and its options
+    $make --no-print-directory WERROR=1 tests && echo "no warnings"
+}
+
+# Each prints nothing unless it fails; cmocka counts on stderr.
+unit_tests() {
+    programs=0
+    tests=0
+    bad=
+    for program in "$build"/tests/unit/test_*; do
+        case $program in
+        *.[od] | *'*') continue ;;
+        esac
+        [ -e "tests/unit/${program##*/}.c" ] || continue
+        programs=$((programs + 1))
+        timeout 300 "$program" >"$tmp/unit" 2>&1
+        status=$?
+        n=$(sed -n 's/.*\[==========\].* \([0-9][0-9]*\) test(s) run.*/\1/p' "$tmp/unit")
+        tests=$((tests + ${n:-0}))
+        if [ "$status" -ne 0 ]; then
+            cat "$tmp/unit"
+            echo "${program##*/}: status $status"
+            bad="$bad ${program##*/}"
+        fi
+    done
+    if [ -n "$bad" ]; then
+        echo "failed:$bad"
+        return 1
+    fi
+    echo "$programs programs, $tests tests"
+}
+
+# Plugins that happen to be installed are left out: they reorder, or worse.
+system_tests() {
+    set --
+    for dir in tests/cli tests/db; do
+        if [ -d "$dir" ]; then
+            set -- "$@" "$dir"
+        fi
+    done
+    if [ $# -eq 0 ]; then
+        echo "there are none yet"
+        return 0
+    fi
+    python=$(sh tools/find-python.sh) || return 1
+    PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 PYTHONDONTWRITEBYTECODE=1 BUILD_DIR=$PWD/$build \
+        timeout --foreground 1800 "$python" -m pytest -q -p no:cacheprovider "$@"
+}
+
+step build build_all
+if [ -z "$failed" ]; then
+    step unit unit_tests
+    step layers sh tools/check-layers.sh "$build"
+    step system system_tests
+fi
+
+echo "== summary, $(($(date +%s) - started)) s"
+cat "$tmp/summary"
+if [ -n "$failed" ]; then
+    echo "check: FAILED: $failed"
+    exit 1
+fi
+echo "check: passed"

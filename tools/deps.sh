@@ -1,0 +1,206 @@
+#!/bin/sh
+# usage: deps.sh build|demo|check|lint ...
+#
+# Looks for what these need and installs what is missing through apt, as root
+# or with sudo. With NO_INSTALL=1, and where there is no apt, it names what is
+# missing instead and ends with status 1. What it looks for is the thing, not
+# the package, so that a compiler or a library from elsewhere will do.
+#
+# deps.sh --install PACKAGE ... is the part that runs as root.
+set -u
+
+here=$(dirname -- "$0")
+
+say() {
+    echo "deps: $*" >&2
+}
+
+# ---- as root ------------------------------------------------------------------
+
+# Debian's server package creates a cluster and starts it. Nobody asked for
+# one: a setting of postgresql-common prevents it, for as long as this lasts.
+no_cluster=/etc/postgresql-common/createcluster.d/reconcile-deps.conf
+
+log=
+
+end_install() {
+    rm -f "$no_cluster" ${log:+"$log"}
+}
+
+# apt-get ARGUMENT ...: quiet, unless it fails. Others that hold apt's own
+# lock (another run of this, unattended upgrades) are waited for.
+apt() {
+    apt-get -y -q -o DPkg::Lock::Timeout=600 -o Dpkg::Use-Pty=0 "$@" \
+        </dev/null >"$log" 2>&1
+}
+
+update_lists() {
+    tries=0
+    while ! apt update; do
+        tries=$((tries + 1))
+        if [ "$tries" -lt 30 ] && grep -q 'Could not get lock' "$log"; then
+            sleep 5
+            continue
+        fi
+        cat "$log" >&2
+        say "apt-get update failed; going on with the lists as they are"
+        return
+    done
+}
+
+install_packages() {
+    export DEBIAN_FRONTEND=noninteractive LC_ALL=C
+    log=$(mktemp) || exit 1
+    trap end_install EXIT
+    trap 'exit 129' HUP
+    trap 'exit 130' INT
+    trap 'exit 143' TERM
+
+    case " $* " in
+    *" postgresql "*)
+        mkdir -p "${no_cluster%/*}"
+        echo 'create_main_cluster = false' >"$no_cluster"
+        ;;
+    esac
+    update_lists
+    if ! apt --no-install-recommends --no-upgrade install "$@"; then
+        cat "$log" >&2
+        say "apt-get could not install: $*"
+        exit 1
+    fi
+    exit 0
+}
+
+if [ "${1-}" = --install ]; then
+    shift
+    # One at a time; dpkg's directory is there on every machine with apt, and
+    # a lock on a directory leaves no file behind.
+    if [ -z "${RECONCILE_DEPS_LOCKED-}" ]; then
+        export RECONCILE_DEPS_LOCKED=1
+        exec flock /var/lib/dpkg sh "$0" --install "$@"
+    fi
+    install_packages "$@"
+fi
+
+# ---- as anyone ----------------------------------------------------------------
+
+packages=
+names=
+
+# need PACKAGE NAME PROBE ...
+need() {
+    package=$1
+    name=$2
+    shift 2
+    case "$packages " in
+    *" $package "*) return ;;
+    esac
+    if ! "$@" >/dev/null 2>&1; then
+        packages="$packages $package"
+        names="$names${names:+, }$name"
+    fi
+}
+
+command_exists() {
+    command -v "$1"
+}
+
+header_exists() {
+    echo "#include <$1>" | "${CC:-cc}" -E -
+}
+
+library_exists() {
+    "${PKG_CONFIG:-pkg-config}" --exists "$1"
+}
+
+look() {
+    packages=
+    names=
+    for set in "$@"; do
+        case $set in
+        build)
+            need gcc "a C compiler (${CC:-cc})" command_exists "${CC:-cc}"
+            need libc6-dev "the C library's headers" header_exists stdlib.h
+            need binutils "ar and nm" command_exists ar
+            need make "GNU make" command_exists make
+            need pkg-config "pkg-config" command_exists "${PKG_CONFIG:-pkg-config}"
+            need libcurl4-openssl-dev "libcurl" library_exists libcurl
+            need libjansson-dev "jansson" library_exists jansson
+            need libpq-dev "libpq" library_exists libpq
+            need zlib1g-dev "zlib" library_exists zlib
+            ;;
+        demo | check)
+            need postgresql "a PostgreSQL server" sh "$here/find-postgres.sh"
+            need tzdata "the time zone database" \
+                test -e /usr/share/zoneinfo/America/Sao_Paulo
+            [ "$set" = check ] || continue
+            need libcmocka-dev "cmocka" library_exists cmocka
+            need "python3 python3-pytest" "Python 3 with pytest" \
+                sh "$here/find-python.sh"
+            ;;
+        lint)
+            need clang-tidy "clang-tidy" command_exists clang-tidy
+            need clang-format "clang-format" command_exists clang-format
+            need cppcheck "cppcheck" command_exists cppcheck
+            need shellcheck "shellcheck" command_exists shellcheck
+            ;;
+        *)
+            echo "usage: deps.sh build|demo|check|lint ..." >&2
+            exit 2
+            ;;
+        esac
+    done
+}
+
+# Runs as root what follows. sudo asks for a password only where somebody can
+# type one. It drops the environment, so a proxy is handed over by hand.
+as_root() {
+    if [ "$(id -u)" -eq 0 ]; then
+        "$@"
+    elif sudo -n true 2>/dev/null; then
+        sudo -n env http_proxy="${http_proxy-}" https_proxy="${https_proxy-}" "$@"
+    else
+        sudo env http_proxy="${http_proxy-}" https_proxy="${https_proxy-}" "$@"
+    fi
+}
+
+may_become_root() {
+    [ "$(id -u)" -eq 0 ] && return 0
+    command -v sudo >/dev/null || return 1
+    sudo -n true 2>/dev/null || (: </dev/tty) 2>/dev/null
+}
+
+look "$@"
+[ -n "$names" ] || exit 0
+
+by_hand="on Debian or Ubuntu: apt-get install$packages"
+case ${NO_INSTALL:-0} in
+0) ;;
+*)
+    say "missing: $names"
+    say "nothing is installed, as NO_INSTALL is set; $by_hand"
+    exit 1
+    ;;
+esac
+if ! command -v apt-get >/dev/null; then
+    say "missing: $names"
+    say "there is no apt-get here to install them with; $by_hand"
+    exit 1
+fi
+if ! may_become_root; then
+    say "missing: $names"
+    say "installing them takes root, or sudo; $by_hand"
+    exit 1
+fi
+
+say "missing: $names"
+say "installing through apt:$packages"
+# shellcheck disable=SC2086 # a list of package names, split on purpose
+as_root sh "$here/deps.sh" --install $packages || exit 1
+
+look "$@"
+if [ -n "$names" ]; then
+    say "still missing after the installation: $names"
+    exit 1
+fi
+say "installed"
