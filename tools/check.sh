@@ -76,7 +76,7 @@ unit_tests() {
 system_tests() {
     set --
     for dir in tests/cli tests/db; do
-        if [ -d "$dir" ]; then
+        if [ -n "$(find "$dir" -name 'test_*.py' 2>/dev/null)" ]; then
             set -- "$@" "$dir"
         fi
     done
