@@ -2,6 +2,7 @@
 ## make demo         lose webhooks, replay the archives: on a throwaway PostgreSQL
 ## make check        build with warnings as errors and run every test
 ## make lint         clang-tidy, cppcheck, shellcheck and the project's own checks
+## make format       what clang-format makes of the sources
 ## make bench        measure
 ## make deps         install what the build needs; deps-check only names it
 ## make install      to $(DESTDIR)$(PREFIX), /usr/local by default; uninstall undoes it
@@ -40,8 +41,10 @@ PKGS := libcurl jansson libpq zlib
 
 # pkg-config runs when a recipe first needs its answer, not when this file is
 # read: on a bare machine `make check` has to install it first.
-PKG_CFLAGS = $(eval PKG_CFLAGS := $$(shell $$(PKG_CONFIG) --cflags $$(PKGS)))$(PKG_CFLAGS)
-PKG_LIBS = $(eval PKG_LIBS := $$(shell $$(PKG_CONFIG) --libs $$(PKGS)))$(PKG_LIBS)
+PKG_CFLAGS = $(eval PKG_CFLAGS := $$(call PKG_ASK,--cflags))$(PKG_CFLAGS)
+PKG_LIBS = $(eval PKG_LIBS := $$(call PKG_ASK,--libs))$(PKG_LIBS)
+PKG_ASK = $(if $(shell $(PKG_CONFIG) --exists $(PKGS) && echo yes),$(shell $(PKG_CONFIG) $1 $(PKGS)),\
+	$(error $(PKG_CONFIG) does not find all of $(PKGS): "make deps" installs what is missing))
 CMOCKA_CFLAGS = $(eval CMOCKA_CFLAGS := $$(shell $$(PKG_CONFIG) --cflags cmocka))$(CMOCKA_CFLAGS)
 CMOCKA_LIBS = $(eval CMOCKA_LIBS := $$(shell $$(PKG_CONFIG) --libs cmocka))$(CMOCKA_LIBS)
 
@@ -155,7 +158,7 @@ $(TESTS): %: %.o $(TEST_HELPER_OBJ) $(LIB)
 SUBMAKE = $(MAKE) $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
 export CC BUILD SANITIZE
 
-.PHONY: deps deps-check demo check lint bench install uninstall clean help
+.PHONY: deps deps-check demo check lint lint-flags format bench install uninstall clean help
 deps:
 	@sh tools/deps.sh build
 
@@ -174,6 +177,14 @@ check:
 lint:
 	@sh tools/deps.sh build lint
 	@+MAKE_CMD='$(SUBMAKE)' sh tools/lint.sh
+
+# What clang-tidy has to know of the compiler's command line.
+lint-flags:
+	@echo '-std=c11 -D_GNU_SOURCE -Ilib -I$(BUILD)/gen $(BANNED) $(PKG_CFLAGS) $(WARNINGS)' \
+		'-DRECONCILE_VERSION="$(VERSION)"'
+
+format:
+	clang-format -i $(wildcard lib/*.[ch] replay/*.[ch] reconcile/*.[ch] fixtures/*.[ch] tests/unit/*.[ch])
 
 bench: all
 	@if [ -f tests/bench/run.sh ]; then exec sh tests/bench/run.sh; \

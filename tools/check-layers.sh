@@ -14,7 +14,7 @@ build=${1:-build}
 
 # Lowest first. sql is the header made from lib/sql/*.sql.
 LAYERS='
-base    banned slice utf8 err log buf arena clock opt ident names jsonscan
+base    banned slice utf8 err log buf arena clock zone opt ident names jsonscan
 io      gzin records spill http pg
 core    evidence status event fold decide
 source  source source_archive source_api
