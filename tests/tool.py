@@ -1,0 +1,64 @@
+"""Runs the programs under test as a user would."""
+
+import os
+import pathlib
+import subprocess
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+BUILD = ROOT / os.environ.get("BUILD", "build")
+TIMEOUT = 120
+
+# what an operator's own settings could change
+_FOREIGN = ("PG", "EVOLUTION_", "XDG_", "STATE_DIRECTORY", "TMPDIR", "TZ")
+
+
+class Done:
+    """How a run ended: status, stdout and stderr (bytes), and stderr as lines of text."""
+
+    def __init__(self, status, out, err):
+        self.status = status
+        self.out = out
+        self.err = err
+        self.said = err.decode("utf-8", "replace")
+        self.lines = self.said.splitlines()
+
+    def __repr__(self):
+        return "Done(status=%d, out=%r, err=%r)" % (self.status, self.out[-2000:], self.said[-2000:])
+
+
+def environment(home, **extra):
+    """A clean environment whose home and state directory are `home`."""
+    env = {k: v for k, v in os.environ.items() if not k.startswith(_FOREIGN)}
+    env.update(HOME=str(home), STATE_DIRECTORY=str(home / "state"), LC_ALL="C.UTF-8")
+    env.update(extra)
+    return env
+
+
+def start(program, arguments, cwd, env=None, **popen):
+    """Starts a program of the build directory."""
+    path = BUILD / program
+    if not path.exists():
+        raise FileNotFoundError("%s is not built" % path)
+    return subprocess.Popen([str(path)] + [str(a) for a in arguments], cwd=str(cwd),
+                            env=env or environment(pathlib.Path(cwd)),
+                            stdin=popen.pop("stdin", subprocess.DEVNULL),
+                            stdout=popen.pop("stdout", subprocess.PIPE),
+                            stderr=popen.pop("stderr", subprocess.PIPE), **popen)
+
+
+def finish(process, stdin=None):
+    """Waits for a started program."""
+    try:
+        out, err = process.communicate(stdin, timeout=TIMEOUT)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.communicate()
+        raise
+    return Done(process.returncode, out or b"", err or b"")
+
+
+def run(program, arguments, cwd, stdin=None, **popen):
+    """Runs a program to its end."""
+    if stdin is not None:
+        popen["stdin"] = subprocess.PIPE
+    return finish(start(program, arguments, cwd, **popen), stdin)
