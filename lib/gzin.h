@@ -1,0 +1,56 @@
+/* gzin.h - the bytes of an archive: gzip of one or more members, plain, stdin.
+ *
+ * docs/semantics.md 1. An archive that begins with the bytes 1f 8b is gzip,
+ * any other is plain. Damage is no failure of a read: every byte before it is
+ * delivered, then the archive ends, and gzin_damage says why. One gzin is used
+ * by one thread at a time.
+ */
+#ifndef RECONCILE_GZIN_H
+#define RECONCILE_GZIN_H
+
+#include "err.h"
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct gzin;
+
+enum gzin_damage {
+    GZIN_WHOLE,     /* no damage, so far */
+    GZIN_TRUNCATED, /* the end came within a member or its header */
+    GZIN_GROWING,   /* truncated, but a file modified less than 10 minutes before now: no damage */
+    GZIN_CORRUPT,   /* bad checksum, length or deflate data, or no gzip header after a member;
+                       the rest of the archive is not read */
+    GZIN_UNREADABLE /* read(2) failed midway */
+};
+
+/* Opens the archive at path; "-" is stdin, which is not closed in the end. now
+ * (µs) decides what is growing, and is the modification time of stdin and
+ * of anything else that is no regular file. Failure to open is EXIT_INPUT,
+ * `could not open archive "x": reason`, a directory included; want of memory
+ * is EXIT_FAILED. */
+int gzin_open(struct gzin **g, const char *path, int64_t now, struct err *e);
+
+/* Fills the n bytes at p as far as the archive goes. Less than n only at the
+ * end, 0 for n > 0 only behind it; the end may be one that damage made. -1
+ * with errno ENOMEM only for want of memory. */
+ssize_t gzin_read(struct gzin *g, void *p, size_t n);
+
+/* Final once gzin_read has returned less than was asked for. */
+enum gzin_damage gzin_damage(const struct gzin *g);
+
+/* What the damage is, one line without the archive's name ("unexpected end of
+ * file at byte 1048576"), "" without damage. Positions count the bytes of the
+ * file, compressed as it is, from 0; members are counted from 1. Lives as long
+ * as g. */
+const char *gzin_reason(const struct gzin *g);
+
+int64_t gzin_mtime(const struct gzin *g); /* µs, when it was opened */
+
+uint64_t gzin_bytes_in(const struct gzin *g);  /* bytes read from the file so far */
+uint64_t gzin_bytes_out(const struct gzin *g); /* bytes delivered so far */
+
+void gzin_close(struct gzin *g); /* g may be NULL */
+
+#endif
