@@ -31,11 +31,12 @@ PREFIX ?= /usr/local
 BINDIR ?= $(PREFIX)/bin
 MANDIR ?= $(PREFIX)/share/man
 
-# SANITIZE=address,undefined or SANITIZE=thread builds beside the normal
-# build: objects of the two must never meet in one link.
+# Builds of another kind have directories of their own, so that their objects
+# never meet: SANITIZE=address,undefined or thread, and WERROR=1, where every
+# object is known to have compiled without a warning.
 SANITIZE ?=
 comma := ,
-BUILD := build$(if $(SANITIZE),-$(subst $(comma),-,$(SANITIZE)))
+BUILD := build$(if $(SANITIZE),-$(subst $(comma),-,$(SANITIZE)))$(if $(WERROR),-werror)
 
 PKGS := libcurl jansson libpq zlib
 
@@ -99,19 +100,15 @@ SAY = $(if $(V),,@printf '  %-5s %s\n' $1 $@; )
 # ---- rules ------------------------------------------------------------------
 
 # Objects depend on a file holding the compiler, the flags and the list of
-# sources: when those change, everything is rebuilt. Objects that passed
-# -Werror serve a build without it too, as the code is the same.
-FLAGS_OLD := $(file <$(BUILD)/flags)
-FLAGS_NOW := $(strip $(CC) $(ALL_CPPFLAGS) $(filter-out -Werror,$(ALL_CFLAGS)) $(ALL_LDFLAGS) \
+# sources: when those change, everything is rebuilt.
+FLAGS_NOW := $(strip $(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) $(ALL_LDFLAGS) \
 	: $(LIB_SRC) $(SQL_SRC) $(GEN_SRC) $(TEST_HELPER_SRC))
-ifneq ($(FLAGS_OLD),$(FLAGS_NOW) -Werror)
-ifneq ($(FLAGS_OLD)$(WERROR),$(FLAGS_NOW))
+ifneq ($(file <$(BUILD)/flags),$(FLAGS_NOW))
 .PHONY: $(BUILD)/flags
-endif
 endif
 $(BUILD)/flags:
 	@mkdir -p $(@D)
-	@printf '%s\n' '$(subst ','\'',$(FLAGS_NOW))$(if $(WERROR), -Werror)' >$@
+	@printf '%s\n' '$(subst ','\'',$(FLAGS_NOW))' >$@
 
 $(BUILD)/gen/sql.h $(BUILD)/gen/sql_embedded.c &: $(SQL_SRC) tools/embed-sql.sh $(BUILD)/flags
 	$(call SAY,SQL)sh tools/embed-sql.sh $(BUILD)/gen $(SQL_SRC)
@@ -172,6 +169,10 @@ demo:
 
 check:
 	@sh tools/deps.sh build check
+	@+$(MAKE) --no-print-directory WERROR=1 check-steps
+
+.PHONY: check-steps
+check-steps:
 	@+MAKE_CMD='$(SUBMAKE)' sh tools/check.sh
 
 lint:

@@ -15,13 +15,13 @@ build=${1:-build}
 # Lowest first; a line that starts with a space goes on with the layer before.
 # sql is the header made from lib/sql/*.sql.
 LAYERS='
-base    banned slice utf8 err log buf arena tally clock zone opt ident names
-        jsonbytes jsonscan jwalk
-io      gzin records spill http pg
+base    banned slice utf8 err log buf arena tally histogram clock zone opt ident
+        names jsonbytes jsonscan jwalk
+io      inflater gzin records spill outfile http pgbin pg
 core    evidence status event fold decide
 source  source source_archive source_api
 store   sql schema store apply
-out     states report html metrics actions rejects
+out     run states report html metrics actions rejects
 app     pipeline
 '
 
@@ -39,7 +39,7 @@ lo_*        pg
 curl_*      http
 '
 
-PURE='jsonscan jwalk tally evidence status event fold decide'
+PURE='jsonscan jwalk tally histogram evidence status event fold decide'
 
 # what the pure modules may not refer to
 IMPURE='

@@ -1,13 +1,15 @@
 #!/bin/sh
-# usage: check.sh    (from make check, which has seen to the dependencies)
+# usage: check.sh    (from make check, which has seen to the dependencies, and
+# sets BUILD to the directory of a build with warnings as errors)
 #
 # Builds with warnings as errors, runs every test and says in the end what
 # passed and what did not. A step that fails does not keep the next from
 # running; a build that fails does.
 set -u
 
-make=${MAKE_CMD:-make}
-build=${BUILD:-build}
+make=${MAKE_CMD:-make WERROR=1}
+build=${BUILD:-build-werror}
+export BUILD="$build"
 tmp=$(mktemp -d) || exit 1
 trap 'rm -rf "$tmp"' EXIT
 trap 'exit 130' INT
@@ -41,7 +43,7 @@ step() {
 
 build_all() {
     # shellcheck disable=SC2086 # make and its options
-    $make --no-print-directory WERROR=1 tests && echo "no warnings"
+    $make --no-print-directory tests && echo "no warnings"
 }
 
 # Each prints nothing unless it fails; cmocka counts on stderr.
@@ -85,7 +87,7 @@ system_tests() {
         return 0
     fi
     python=$(sh tools/find-python.sh) || return 1
-    PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 PYTHONDONTWRITEBYTECODE=1 BUILD_DIR=$PWD/$build \
+    PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 PYTHONDONTWRITEBYTECODE=1 \
         timeout --foreground 1800 "$python" -m pytest -q -p no:cacheprovider "$@"
 }
 
