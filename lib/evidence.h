@@ -5,6 +5,7 @@
 #define RECONCILE_EVIDENCE_H
 
 #include "clock.h"
+#include "names.h"
 #include "slice.h"
 #include "status.h"
 
@@ -15,7 +16,7 @@
 struct sighting {
     int64_t time;     /* µs UTC */
     uint64_t record;  /* number within its archive, from 1 */
-    uint32_t archive; /* index into struct places */
+    uint32_t archive; /* index into the names of archives */
     bool approximate; /* an upper bound: the archive's own time, or the poll's */
 };
 
@@ -29,25 +30,12 @@ struct evidence {
 
 #define EVIDENCE_PROVES(e) ((uint8_t)((e)->seen & ~M_PENDING_BIT))
 
-/* The names of archives, by the index that sightings carry. Not thread-safe
- * while names are added; the names live as long as the table. */
-struct places {
-    struct slice *name; /* owned, NUL-terminated */
-    uint32_t n, cap;
-};
-
-#define PLACES_INIT {NULL, 0, 0}
-
-/* Adds a name or finds it; UINT32_MAX without memory. */
-uint32_t places_add(struct places *p, struct slice name);
-void places_release(struct places *p);
-
 /* By (approximate, time, archive name, record, error text: none first). */
-int sighting_cmp(const struct places *p, const struct sighting *a, struct slice a_error,
+int sighting_cmp(const struct names *archives, const struct sighting *a, struct slice a_error,
                  const struct sighting *b, struct slice b_error);
 
 /* Takes the least of each into *into: commutative, associative, idempotent.
  * The error's bytes are shared, not copied. */
-void evidence_merge(const struct places *p, struct evidence *into, const struct evidence *from);
+void evidence_merge(const struct names *archives, struct evidence *into, const struct evidence *from);
 
 #endif

@@ -1,0 +1,572 @@
+#include "event.h"
+
+#include "jsonscan.h"
+#include "jwalk.h"
+
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+struct event_reader {
+    struct event_options o;
+    struct buf level[EVENT_DESCENTS + 1]; /* a body that was a string, per descent */
+    struct buf id, instance, error, status, word;
+};
+
+/* What one call of event_read works with. */
+struct reading {
+    struct event_reader *r;
+    struct event_counts *counts;
+    const struct event_sink *sink;
+    struct err *e;
+    int64_t mtime;
+    int64_t received; /* TIME_NONE while none was read */
+};
+
+/* A body on its way to its updates. */
+struct body {
+    struct slice instance, date_time, error; /* values, p NULL where absent */
+    struct slice instance_name;              /* read; p NULL: ask the update's owner */
+    int64_t date_time_us;                    /* TIME_NONE: unreadable */
+    int64_t lag;
+};
+
+const char *reject_name(enum reject r)
+{
+    static const char *const names[REJECT_COUNT] = {"invalid_json", "too_large", "missing_field",
+                                                    "unknown_status"};
+
+    return names[r];
+}
+
+int event_counts_merge(struct event_counts *into, const struct event_counts *from)
+{
+    int i;
+
+    into->records += from->records;
+    into->bodies += from->bodies;
+    into->updates += from->updates;
+    into->status_events += from->status_events;
+    into->ignored += from->ignored;
+    into->unnamed_codes += from->unnamed_codes;
+    for (i = 0; i < REJECT_COUNT; i++)
+        into->rejected[i] += from->rejected[i];
+    return tally_merge(&into->raw_statuses, &from->raw_statuses);
+}
+
+void event_counts_release(struct event_counts *c)
+{
+    tally_release(&c->raw_statuses);
+}
+
+struct event_reader *event_reader_new(const struct event_options *o)
+{
+    struct event_reader *r = calloc(1, sizeof *r);
+
+    if (r)
+        r->o = *o;
+    return r;
+}
+
+void event_reader_free(struct event_reader *r)
+{
+    size_t i;
+
+    if (!r)
+        return;
+    for (i = 0; i <= EVENT_DESCENTS; i++)
+        buf_release(&r->level[i]);
+    buf_release(&r->id);
+    buf_release(&r->instance);
+    buf_release(&r->error);
+    buf_release(&r->status);
+    buf_release(&r->word);
+    free(r);
+}
+
+static int reject(struct reading *g, enum reject why, const char *detail)
+{
+    g->counts->rejected[why]++;
+    return g->sink->reject(g->sink->ctx, why, detail, g->e);
+}
+
+static int no_memory(struct reading *g)
+{
+    return err_oom(g->e);
+}
+
+/* --- times --- */
+
+static bool in_range(int64_t us)
+{
+    return us >= TIME_EVENT_MIN && us <= TIME_EVENT_MAX;
+}
+
+static bool is_digits(struct slice s)
+{
+    size_t i;
+
+    for (i = 0; i < s.n; i++) {
+        if (s.p[i] < '0' || s.p[i] > '9')
+            return false;
+    }
+    return s.n > 0;
+}
+
+/* Digits as a number, INT64_MAX where it is larger. */
+static int64_t digits_value(struct slice s)
+{
+    int64_t v = 0;
+    size_t i;
+
+    for (i = 0; i < s.n; i++) {
+        int d = s.p[i] - '0';
+
+        if (v > (INT64_MAX - d) / 10)
+            return INT64_MAX;
+        v = v * 10 + d;
+    }
+    return v;
+}
+
+/* Scales v to microseconds; TIME_NONE out of range. */
+static int64_t scale_digits(int64_t v, int64_t unit)
+{
+    if (v > TIME_EVENT_MAX / unit)
+        return TIME_NONE;
+    return in_range(v * unit) ? v * unit : TIME_NONE;
+}
+
+static int64_t from_double(double us)
+{
+    if (!(us >= (double)TIME_EVENT_MIN && us <= (double)TIME_EVENT_MAX))
+        return TIME_NONE;
+    return in_range((int64_t)us) ? (int64_t)us : TIME_NONE;
+}
+
+/* An update's datetime: epoch milliseconds, a number or digits. */
+static int64_t read_datetime(struct reading *g, struct slice value)
+{
+    struct slice s;
+
+    if (!value.p)
+        return TIME_NONE;
+    if (jwalk_type_of(value) == JWALK_NUMBER)
+        return from_double(floor(jwalk_number(value) * 1000.0));
+    if (!jwalk_is_text(value) || !jwalk_string(value, &g->r->word, &s) || !is_digits(s))
+        return TIME_NONE;
+    return scale_digits(digits_value(s), 1000);
+}
+
+/* A body's date_time, whose Z is not to be believed. */
+static int64_t read_date_time(struct reading *g, struct slice value)
+{
+    enum time_offset offset;
+    struct slice s;
+    int64_t us;
+
+    if (!value.p || !jwalk_is_text(value) || !jwalk_string(value, &g->r->word, &s) ||
+        !time_read(s.p, s.n, &us, &offset))
+        return TIME_NONE;
+    if (offset != TIME_OFFSET_NUMERIC)
+        us = zone_to_utc(g->r->o.date_time_zone, us);
+    return in_range(us) ? us : TIME_NONE;
+}
+
+/* Epoch seconds with or without a fraction, or milliseconds from 12 digits on. */
+static int64_t read_epoch_text(struct slice s)
+{
+    const char *point = memchr(s.p, '.', s.n);
+    struct slice whole = {s.p, point ? (size_t)(point - s.p) : s.n};
+    int64_t unit = whole.n >= 12 ? 1000 : US_PER_SECOND;
+    int64_t us, part = unit;
+    size_t i;
+
+    if (!is_digits(whole))
+        return TIME_NONE;
+    us = digits_value(whole);
+    if (us > TIME_EVENT_MAX / unit)
+        return TIME_NONE;
+    us *= unit;
+    if (point) {
+        struct slice fraction = {point + 1, s.n - whole.n - 1};
+
+        if (!is_digits(fraction))
+            return TIME_NONE;
+        for (i = 0; i < fraction.n && part > 1; i++) {
+            part /= 10;
+            us += part * (fraction.p[i] - '0');
+        }
+    }
+    return in_range(us) ? us : TIME_NONE;
+}
+
+/* A capture envelope's time: RFC 3339 or epoch, text or number. */
+static int64_t read_received(struct reading *g, struct slice value)
+{
+    enum time_offset offset;
+    struct slice s;
+    int64_t us;
+
+    if (jwalk_type_of(value) == JWALK_NUMBER) {
+        double v = jwalk_number(value);
+
+        return from_double(rint(v >= 1e11 ? v * 1e3 : v * 1e6));
+    }
+    if (!jwalk_is_text(value) || !jwalk_string(value, &g->r->word, &s))
+        return TIME_NONE;
+    if (time_read(s.p, s.n, &us, &offset))
+        return in_range(us) ? us : TIME_NONE;
+    return read_epoch_text(s);
+}
+
+/* --- updates --- */
+
+/* The first text of a value: itself, or the message member of an object. */
+static struct slice text_or_message(struct slice value)
+{
+    static const char *const keys[] = {"message"};
+    struct slice found;
+
+    if (!value.p)
+        return SLICE_NONE;
+    if (jwalk_is_text(value))
+        return value;
+    if (value.p[0] != '{')
+        return SLICE_NONE;
+    jwalk_find(value, keys, 1, &found);
+    return jwalk_is_text(found) ? found : SLICE_NONE;
+}
+
+/* The error of a failed update; p NULL: none. */
+static int read_error(struct reading *g, struct slice update_error, struct slice inner_error,
+                      const struct body *b, struct event *ev)
+{
+    struct slice v = text_or_message(update_error);
+
+    if (!v.p)
+        v = text_or_message(inner_error);
+    if (!v.p)
+        v = text_or_message(b->error);
+    if (v.p && !jwalk_string(v, &g->r->error, &ev->error))
+        return no_memory(g);
+    return 0;
+}
+
+#define RAW_STATUS_MAX 4096 /* bytes */
+
+/* A status that is neither text nor number, as compact JSON. */
+static int tally_json(struct reading *g, struct slice value)
+{
+    json_t *v = value.n <= RAW_STATUS_MAX
+                    ? json_loadb(value.p, value.n, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL)
+                    : NULL;
+    char *text = v ? json_dumps(v, JSON_COMPACT | JSON_ENCODE_ANY) : NULL;
+    int status;
+
+    json_decref(v);
+    /* Too long to be worth a tree, or an integer it cannot hold: the bytes as they are. */
+    status = tally_add(&g->counts->raw_statuses, text ? slice_of(text) : value, 1);
+    free(text);
+    return status;
+}
+
+/* A numeric status; text: how the report names it. */
+static enum status_meaning read_code(struct reading *g, int64_t code)
+{
+    if ((code == 4 || code == 5) && !g->r->o.codes_named)
+        g->counts->unnamed_codes++;
+    return status_of_code(code, g->r->o.codes);
+}
+
+static int read_number_status(struct reading *g, struct slice value, enum status_meaning *what)
+{
+    double v = jwalk_number(value);
+    char digits[32];
+    struct slice text = value;
+
+    *what = MEANS_UNKNOWN;
+    if (v == floor(v) && fabs(v) < 1e15) {
+        (void)snprintf(digits, sizeof digits, "%lld", (long long)v);
+        text = slice_of(digits);
+        *what = read_code(g, (int64_t)v);
+    }
+    return tally_add(&g->counts->raw_statuses, text, 1);
+}
+
+static int read_status(struct reading *g, struct slice value, enum status_meaning *what)
+{
+    struct slice s;
+
+    *what = MEANS_UNKNOWN;
+    if (!value.p)
+        return 0;
+    switch (jwalk_type_of(value)) {
+    case JWALK_STRING:
+        if (!jwalk_string(value, &g->r->status, &s))
+            return -1;
+        *what = is_digits(s) ? read_code(g, digits_value(s)) : status_of_word(s);
+        return tally_add(&g->counts->raw_statuses, s, 1);
+    case JWALK_NUMBER:
+        return read_number_status(g, value, what);
+    case JWALK_OBJECT:
+    case JWALK_ARRAY:
+    case JWALK_LITERAL:
+        break;
+    }
+    return tally_json(g, value);
+}
+
+enum update_key { U_KEY, U_KEYID, U_ID, U_MESSAGEID, U_UPDATE, U_STATUS, U_DATETIME, U_OWNER,
+                  U_ERROR, U_COUNT };
+
+/* The message's id. 0 with p NULL: none that can be used. */
+static int read_id(struct reading *g, const struct slice *u, struct slice *id)
+{
+    static const char *const id_key[] = {"id"};
+    struct slice candidate[4] = {SLICE_NONE, u[U_KEYID], u[U_ID], u[U_MESSAGEID]};
+    int i;
+
+    *id = SLICE_NONE;
+    if (u[U_KEY].p && u[U_KEY].p[0] == '{')
+        jwalk_find(u[U_KEY], id_key, 1, candidate);
+    for (i = 0; i < 4 && !jwalk_is_text(candidate[i]); i++)
+        ;
+    if (i == 4)
+        return 0;
+    if (!jwalk_string(candidate[i], &g->r->id, id))
+        return no_memory(g);
+    if (id->n > EVENT_ID_MAX || memchr(id->p, '\0', id->n))
+        *id = SLICE_NONE;
+    return 0;
+}
+
+static int read_instance(struct reading *g, const struct body *b, struct slice owner,
+                         struct slice *instance)
+{
+    struct slice v = b->instance_name.p ? b->instance_name : owner;
+
+    *instance = slice_of("");
+    if (jwalk_is_text(v) && !jwalk_string(v, &g->r->instance, instance))
+        return no_memory(g);
+    return 0;
+}
+
+static void choose_time(struct reading *g, const struct body *b, struct slice datetime,
+                        struct event *ev)
+{
+    ev->approximate = false;
+    ev->time = read_datetime(g, datetime);
+    if (ev->time == TIME_NONE)
+        ev->time = b->date_time_us;
+    if (ev->time == TIME_NONE)
+        ev->time = g->received;
+    if (ev->time == TIME_NONE) {
+        ev->time = g->mtime;
+        ev->approximate = true;
+    }
+    ev->lag = b->lag;
+}
+
+static int read_update(struct reading *g, const struct body *b, struct slice update)
+{
+    static const char *const keys[U_COUNT] = {"key",    "keyId",    "id",    "messageId", "update",
+                                              "status", "datetime", "owner", "error"};
+    static const char *const inner_keys[] = {"status", "error"};
+    struct slice u[U_COUNT], inner[2] = {SLICE_NONE, SLICE_NONE};
+    struct event ev = {.error = SLICE_NONE};
+
+    g->counts->updates++;
+    jwalk_find(update, keys, U_COUNT, u);
+    if (u[U_UPDATE].p && u[U_UPDATE].p[0] == '{')
+        jwalk_find(u[U_UPDATE], inner_keys, 2, inner);
+    if (read_id(g, u, &ev.message_id) < 0)
+        return -1;
+    if (!ev.message_id.p)
+        return reject(g, REJECT_MISSING_FIELD,
+                      "data: no message id of 1 to 255 bytes in key.id, keyId, id or messageId");
+    if (read_status(g, inner[0].p ? inner[0] : u[U_STATUS], &ev.what) < 0)
+        return no_memory(g);
+    if (ev.what == MEANS_NOTHING) {
+        g->counts->ignored++;
+        return 0;
+    }
+    if (ev.what == MEANS_UNKNOWN)
+        return reject(g, REJECT_UNKNOWN_STATUS, "data: status absent or unknown");
+    if (read_instance(g, b, u[U_OWNER], &ev.instance) < 0)
+        return -1;
+    if (ev.what == MEANS_FAILED && read_error(g, u[U_ERROR], inner[1], b, &ev) < 0)
+        return -1;
+    choose_time(g, b, u[U_DATETIME], &ev);
+    g->counts->status_events++;
+    return g->sink->event(g->sink->ctx, &ev, g->e);
+}
+
+/* --- bodies --- */
+
+static int is_status_update(struct reading *g, struct slice event)
+{
+    static const char word[] = "messages.update";
+    struct slice s;
+    size_t i;
+
+    if (!jwalk_string(event, &g->r->word, &s))
+        return no_memory(g);
+    if (s.n != sizeof word - 1)
+        return 0;
+    for (i = 0; i < s.n; i++) {
+        char c = s.p[i];
+
+        if (c == '_' || c == '-')
+            c = '.';
+        else if (c >= 'A' && c <= 'Z')
+            c = (char)(c - 'A' + 'a');
+        if (c != word[i])
+            return 0;
+    }
+    return 1;
+}
+
+static void open_body(struct reading *g, struct slice object, struct body *b)
+{
+    static const char *const keys[] = {"instance", "date_time", "error"};
+    static const char *const name_keys[] = {"instanceName", "name"};
+    struct slice found[3], names[2];
+
+    jwalk_find(object, keys, 3, found);
+    b->instance = found[0];
+    b->date_time = found[1];
+    b->error = found[2];
+    b->instance_name = SLICE_NONE;
+    if (jwalk_is_text(b->instance)) {
+        b->instance_name = b->instance;
+    } else if (b->instance.p && b->instance.p[0] == '{') {
+        jwalk_find(b->instance, name_keys, 2, names);
+        b->instance_name = jwalk_is_text(names[0]) ? names[0] : names[1];
+        if (!jwalk_is_text(b->instance_name))
+            b->instance_name = SLICE_NONE;
+    }
+    b->date_time_us = read_date_time(g, b->date_time);
+    b->lag = b->date_time_us != TIME_NONE && g->received != TIME_NONE
+                 ? g->received - b->date_time_us
+                 : TIME_NONE;
+}
+
+static int read_body(struct reading *g, struct slice object, struct slice event, struct slice data)
+{
+    int update = is_status_update(g, event);
+    struct slice element;
+    struct body b;
+    size_t pos = 0;
+
+    if (update < 0)
+        return -1;
+    g->counts->bodies++;
+    if (!update) {
+        g->counts->ignored++;
+        return 0;
+    }
+    if (data.p[0] != '{' && data.p[0] != '[')
+        return reject(g, REJECT_MISSING_FIELD, "data: neither an object nor an array");
+    open_body(g, object, &b);
+    if (data.p[0] == '{')
+        return read_update(g, &b, data);
+    while (jwalk_next(data, &pos, &element)) {
+        int status = element.p[0] == '{'
+                         ? read_update(g, &b, element)
+                         : reject(g, REJECT_MISSING_FIELD, "data: an element is no object");
+
+        if (status < 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* --- wrappers --- */
+
+enum { W_EVENT, W_DATA, W_BODY, W_PAYLOAD, W_REQUEST_BODY, W_MESSAGE, W_TIMES, W_COUNT = W_TIMES + 7 };
+
+static int unwrap(struct reading *g, struct slice value, unsigned depth);
+
+static void take_received(struct reading *g, const struct slice *times)
+{
+    int i;
+
+    for (i = 0; i < 7; i++) {
+        int64_t us = times[i].p ? read_received(g, times[i]) : TIME_NONE;
+
+        if (us != TIME_NONE) {
+            g->received = us;
+            return;
+        }
+    }
+}
+
+/* A body that is a string: JSON once more. */
+static int unwrap_text(struct reading *g, struct slice value, unsigned depth)
+{
+    struct slice text, inside;
+
+    if (!jwalk_string(value, &g->r->level[depth], &text))
+        return no_memory(g);
+    if (!jsonscan_whole(text, &inside))
+        return reject(g, REJECT_MISSING_FIELD, "body: a string that is no JSON object or array");
+    return unwrap(g, inside, depth + 1);
+}
+
+static int unwrap_object(struct reading *g, struct slice object, unsigned depth)
+{
+    static const char *const keys[W_COUNT] = {
+        "event",      "data",      "body", "payload",      "request_body", "message", "received_at",
+        "@timestamp", "timestamp", "time", "time_iso8601", "ts",           "msec"};
+    struct slice found[W_COUNT];
+    int i;
+
+    jwalk_find(object, keys, W_COUNT, found);
+    if (found[W_EVENT].p && found[W_EVENT].p[0] == '"' && found[W_DATA].p)
+        return read_body(g, object, found[W_EVENT], found[W_DATA]);
+    for (i = W_BODY; i <= W_MESSAGE; i++) {
+        char c = found[i].p ? found[i].p[0] : '\0';
+
+        if (c != '{' && c != '[' && c != '"')
+            continue;
+        if (depth == EVENT_DESCENTS)
+            return reject(g, REJECT_MISSING_FIELD, "body: wrapped more than 4 deep");
+        take_received(g, found + W_TIMES);
+        return c == '"' ? unwrap_text(g, found[i], depth) : unwrap(g, found[i], depth + 1);
+    }
+    return reject(g, REJECT_MISSING_FIELD,
+                  found[W_EVENT].p ? "event, data: no text or absent" : "event, body: absent");
+}
+
+static int unwrap(struct reading *g, struct slice value, unsigned depth)
+{
+    int64_t received = g->received;
+    struct slice element;
+    size_t pos = 0;
+    int status = 0;
+
+    if (value.p[0] == '{') {
+        status = unwrap_object(g, value, depth);
+    } else if (value.p[0] == '[') {
+        while (status == 0 && jwalk_next(value, &pos, &element)) {
+            if (depth == EVENT_DESCENTS)
+                status = reject(g, REJECT_MISSING_FIELD, "body: wrapped more than 4 deep");
+            else
+                status = unwrap(g, element, depth + 1);
+        }
+    } else {
+        status = reject(g, REJECT_MISSING_FIELD, "body: an element is no object");
+    }
+    g->received = received; /* an inner time is not the next element's */
+    return status;
+}
+
+int event_read(struct event_reader *r, struct slice record, int64_t mtime,
+               struct event_counts *counts, const struct event_sink *sink, struct err *e)
+{
+    struct reading g = {r, counts, sink, e, mtime, TIME_NONE};
+
+    return unwrap(&g, record, 0);
+}

@@ -1,0 +1,234 @@
+#include "jwalk.h"
+
+#include "jsonbytes.h"
+
+#include <stdlib.h>
+
+static const char *skip_space(const char *p)
+{
+    while (json_is_space((unsigned char)*p))
+        p++;
+    return p;
+}
+
+/* p is at the opening quote; returns what follows the closing one. */
+static const char *skip_string(const char *p, const char *end)
+{
+    p++;
+    for (;;) {
+        p += json_plain_run(p, (size_t)(end - p));
+        if (*p == '"')
+            return p + 1;
+        p += *p == '\\' ? 2 : 1;
+    }
+}
+
+static const char *skip_brackets(const char *p, const char *end)
+{
+    unsigned depth = 0;
+
+    for (;;) {
+        switch (*p) {
+        case '"':
+            p = skip_string(p, end);
+            continue;
+        case '{':
+        case '[':
+            depth++;
+            break;
+        case '}':
+        case ']':
+            if (--depth == 0)
+                return p + 1;
+            break;
+        default:
+            break;
+        }
+        p++;
+    }
+}
+
+static const char *skip_value(const char *p, const char *end)
+{
+    if (*p == '"')
+        return skip_string(p, end);
+    if (*p == '{' || *p == '[')
+        return skip_brackets(p, end);
+    while (*p != ',' && *p != '}' && *p != ']' && !json_is_space((unsigned char)*p))
+        p++;
+    return p;
+}
+
+enum jwalk_type jwalk_type_of(struct slice value)
+{
+    switch (value.p[0]) {
+    case '{':
+        return JWALK_OBJECT;
+    case '[':
+        return JWALK_ARRAY;
+    case '"':
+        return JWALK_STRING;
+    case 't':
+    case 'f':
+    case 'n':
+        return JWALK_LITERAL;
+    default:
+        return JWALK_NUMBER;
+    }
+}
+
+static void utf8_put(char **out, unsigned c)
+{
+    char *p = *out;
+
+    if (c < 0x80) {
+        *p++ = (char)c;
+    } else if (c < 0x800) {
+        *p++ = (char)(0xC0 | c >> 6);
+        *p++ = (char)(0x80 | (c & 0x3F));
+    } else if (c < 0x10000) {
+        *p++ = (char)(0xE0 | c >> 12);
+        *p++ = (char)(0x80 | (c >> 6 & 0x3F));
+        *p++ = (char)(0x80 | (c & 0x3F));
+    } else {
+        *p++ = (char)(0xF0 | c >> 18);
+        *p++ = (char)(0x80 | (c >> 12 & 0x3F));
+        *p++ = (char)(0x80 | (c >> 6 & 0x3F));
+        *p++ = (char)(0x80 | (c & 0x3F));
+    }
+    *out = p;
+}
+
+static unsigned hex4(const char *p)
+{
+    unsigned v = 0;
+    int i;
+
+    for (i = 0; i < 4; i++)
+        v = v << 4 | (unsigned)json_hex_digit((unsigned char)p[i]);
+    return v;
+}
+
+/* Reads the escape at p (a backslash) to *out; returns what follows it. The
+ * text of an escape is never shorter than the bytes it stands for. */
+static const char *unescape(const char *p, char **out)
+{
+    static const char from[] = "bfnrt";
+    static const char to[] = "\b\f\n\r\t";
+    const char *simple;
+    unsigned c;
+
+    if (p[1] != 'u') {
+        simple = strchr(from, p[1]);
+        *(*out)++ = simple ? to[simple - from] : p[1];
+        return p + 2;
+    }
+    c = hex4(p + 2);
+    p += 6;
+    if (c >= 0xD800 && c <= 0xDBFF) {
+        c = 0x10000 + ((c - 0xD800) << 10) + (hex4(p + 2) - 0xDC00);
+        p += 6;
+    }
+    utf8_put(out, c);
+    return p;
+}
+
+/* Reads the inside of a string to out, which has room for n bytes. */
+static size_t unescape_all(const char *p, size_t n, char *out)
+{
+    const char *end = p + n;
+    char *o = out;
+
+    while (p < end) {
+        const char *b = memchr(p, '\\', (size_t)(end - p));
+        size_t run = (size_t)((b ? b : end) - p);
+
+        memmove(o, p, run);
+        o += run;
+        p += run;
+        if (b)
+            p = unescape(p, &o);
+    }
+    return (size_t)(o - out);
+}
+
+bool jwalk_string(struct slice value, struct buf *tmp, struct slice *out)
+{
+    struct slice inside = {value.p + 1, value.n - 2};
+
+    if (!memchr(inside.p, '\\', inside.n)) {
+        *out = inside;
+        return true;
+    }
+    buf_clear(tmp);
+    if (!buf_reserve(tmp, inside.n))
+        return false;
+    tmp->len = unescape_all(inside.p, inside.n, tmp->data);
+    tmp->data[tmp->len] = '\0';
+    *out = (struct slice){tmp->data, tmp->len};
+    return true;
+}
+
+#define KEY_MAX 64 /* bytes; an escaped key of more than six times that is none of ours */
+
+static bool key_is(struct slice key, const char *wanted)
+{
+    size_t n = strlen(wanted);
+    char tmp[6 * KEY_MAX];
+
+    if (key.n == n && memcmp(key.p, wanted, n) == 0)
+        return true;
+    if (key.n <= n || key.n > 6 * n || key.n > sizeof tmp || !memchr(key.p, '\\', key.n))
+        return false;
+    return unescape_all(key.p, key.n, tmp) == n && memcmp(tmp, wanted, n) == 0;
+}
+
+void jwalk_find(struct slice object, const char *const *keys, size_t n, struct slice *found)
+{
+    const char *end = object.p + object.n;
+    const char *p = skip_space(object.p + 1);
+    size_t i;
+
+    for (i = 0; i < n; i++)
+        found[i] = SLICE_NONE;
+    while (*p == '"') {
+        const char *key_end = skip_string(p, end);
+        struct slice key = {p + 1, (size_t)(key_end - p) - 2};
+        const char *value = skip_space(skip_space(key_end) + 1);
+        const char *value_end = skip_value(value, end);
+
+        for (i = 0; i < n; i++) {
+            if (key_is(key, keys[i]))
+                found[i] = (struct slice){value, (size_t)(value_end - value)};
+        }
+        p = skip_space(value_end);
+        if (*p == ',')
+            p = skip_space(p + 1);
+    }
+}
+
+bool jwalk_next(struct slice array, size_t *pos, struct slice *element)
+{
+    const char *end = array.p + array.n;
+    const char *p = skip_space(array.p + (*pos ? *pos : 1));
+    const char *value_end;
+
+    if (*p == ',')
+        p = skip_space(p + 1);
+    if (*p == ']')
+        return false;
+    value_end = skip_value(p, end);
+    *element = (struct slice){p, (size_t)(value_end - p)};
+    *pos = (size_t)(value_end - array.p);
+    return true;
+}
+
+double jwalk_number(struct slice value)
+{
+    return strtod(value.p, NULL); /* a byte that is no part of a number follows */
+}
+
+bool jwalk_is_text(struct slice value)
+{
+    return value.p && value.p[0] == '"' && value.n > 2;
+}

@@ -1,0 +1,30 @@
+/* outfile.h - a file that is there whole or not at all.
+ *
+ * A regular file is written to a temporary name beside it, synced, and renamed
+ * over the name asked for by outfile_commit. A device or a pipe is written as
+ * it is, and so is stdout ("-").
+ */
+#ifndef RECONCILE_OUTFILE_H
+#define RECONCILE_OUTFILE_H
+
+#include "buf.h"
+#include "err.h"
+
+#include <sys/types.h>
+
+struct outfile;
+
+/* mode: of a new file, e.g. 0600. gzip: deflate what is written; the bytes
+ * depend on the content alone. EXIT_FAILED naming the file. */
+int outfile_open(struct outfile **f, const char *path, mode_t mode, bool gzip, struct err *e);
+
+int outfile_write(struct outfile *f, const void *p, size_t n, struct err *e);
+
+/* Writes what is left, checks the close and puts the file in its place. Frees
+ * f, whatever happens; on failure nothing of it remains. */
+int outfile_commit(struct outfile *f, struct err *e);
+
+/* Gives the file up, leaving nothing behind. f may be NULL. */
+void outfile_abort(struct outfile *f);
+
+#endif

@@ -1,0 +1,63 @@
+/* run.h - everything a run found out, as the reports show it
+ * (docs/formats.md, "JSON report"). Filled by pipeline.c and apply.c, only read
+ * by report.c.
+ */
+#ifndef RECONCILE_RUN_H
+#define RECONCILE_RUN_H
+
+#include "apply.h"
+#include "buf.h"
+#include "event.h"
+
+struct run_input {
+    uint64_t archives, archives_damaged, archives_growing; /* damaged: truncated, corrupt, unreadable */
+    uint64_t bytes_compressed, bytes;                      /* as stored, as read */
+    struct event_counts events;
+    uint64_t requests, requests_failed; /* of a poll */
+};
+
+struct run_messages {
+    uint64_t distinct, used, matched, not_campaign_message, ambiguous, instance_mismatch;
+    uint64_t requeued, deferred, unsettled_not_asked;
+    uint64_t already_processed, updated, updated_without_evidence, regressions, conflicts, busy;
+};
+
+struct run_mismatch {
+    struct slice instance; /* as evidence names it */
+    uint64_t count;        /* of evidence keys */
+};
+
+struct run {
+    /* what ran */
+    char id[48];
+    const char *tool; /* "replay", "reconcile audit" */
+    bool offline;     /* no database: everything from messages.used on is empty */
+    bool rebuild;     /* the mode: rebuild, else merge */
+    bool apply;       /* --apply was asked for */
+    bool applied;     /* ... and was not refused */
+    bool fix_total;
+    int64_t snapshot_at, started_at, finished_at; /* TIME_NONE: null */
+    const char *command; /* what would apply this dry run, or undo this run; NULL: none */
+
+    /* what was found */
+    struct run_input input;
+    struct run_messages messages;
+    struct run_mismatch *mismatch; /* by instance name as bytes */
+    size_t mismatches;
+    uint64_t causes[CAUSE_COUNT];
+    const struct names *archives; /* what sightings index */
+
+    struct campaign_result *campaign; /* all in scope, by id */
+    size_t campaigns;
+    struct correction *correction; /* by campaign and id */
+    size_t corrections;
+    struct store_kinds kinds; /* how ids are written */
+
+    struct slice *warning; /* in order */
+    size_t warnings;
+};
+
+/* Does a counter of the campaign differ? total only with --fix-total. */
+bool campaign_differs(const struct campaign_result *c, bool fix_total);
+
+#endif
