@@ -15,7 +15,7 @@ static int list_add(struct archive_list *l, char *name, char *error, struct err 
 {
     if (l->n == l->cap) {
         size_t cap = l->cap ? l->cap * 2 : 64;
-        struct archive *more = realloc(l->archive, cap * sizeof *more);
+        struct archive_name *more = realloc(l->archive, cap * sizeof *more);
 
         if (!more) {
             free(name);
@@ -25,7 +25,7 @@ static int list_add(struct archive_list *l, char *name, char *error, struct err 
         l->archive = more;
         l->cap = cap;
     }
-    l->archive[l->n++] = (struct archive){name, error};
+    l->archive[l->n++] = (struct archive_name){name, error};
     return 0;
 }
 
@@ -141,7 +141,7 @@ static int expand_directory(struct archive_list *l, const char *arg, struct err 
 
 static int compare(const void *left, const void *right)
 {
-    const struct archive *a = left, *b = right;
+    const struct archive_name *a = left, *b = right;
     int c = strcmp(a->name, b->name);
 
     return c ? c : (a->error == NULL) - (b->error == NULL); /* an error is the one to keep */

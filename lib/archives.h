@@ -11,14 +11,14 @@
 
 #include <stddef.h>
 
-struct archive {
+struct archive_name {
     char *name;  /* to open and to show; "-" is stdin. Owned. */
     char *error; /* NULL, or why it cannot be opened at all: a directory that could not be
                     read, `could not read directory "x": reason`. Owned. */
 };
 
 struct archive_list {
-    struct archive *archive; /* sorted by name as bytes, each name once */
+    struct archive_name *archive; /* sorted by name as bytes, each name once */
     size_t n, cap;
 };
 
