@@ -6,6 +6,7 @@ import subprocess
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BUILD = ROOT / os.environ.get("BUILD", "build")
+CASES = ROOT / "tests" / "conformance"
 TIMEOUT = 120
 
 # what an operator's own settings could change

@@ -129,6 +129,11 @@ def _final(row, evidence, policy, merge, failed_wins):
     return final, known
 
 
+def contradicts(row):
+    """Whether a row counts as read but not delivered, or as delivered but not sent."""
+    return not consistent(counters([row]))
+
+
 def _cause(row, final, known):
     before = recorded(row)
     if before - known:
@@ -137,9 +142,9 @@ def _cause(row, final, known):
         return "missed_webhook"
     by_times = _close(m for m in CHAIN if row[m + "_at"] is not None)
     rank = CHAIN.index(row["status"]) if row["status"] in CHAIN else -1
-    if any(CHAIN.index(m) > rank for m in by_times) and row["status"] != final["status"]:
+    if row["status"] != "failed" and any(CHAIN.index(m) > rank for m in by_times):
         return "overwritten"
-    if row["status"] != final["status"]:
+    if contradicts(row) or row["status"] != final["status"]:
         return "inconsistent"
     return "timestamp"
 

@@ -1,0 +1,173 @@
+"""Wrong options, missing databases, closed outputs: one clear message and the right status."""
+
+import json
+import os
+import pathlib
+import stat
+
+import pytest
+
+import archives
+import tool
+
+LINE = (b'{"event":"messages.update","instance":"i","data":{"keyId":"K","status":"READ"},'
+        b'"date_time":"2025-10-20T10:00:00Z"}\n')
+
+
+@pytest.fixture
+def archive(tmp_path):
+    archives.save(tmp_path / "a", LINE, 1760900000)
+    return "a"
+
+
+WRONG = [
+    (["--no-such-option", "a"], "no-such-option"),
+    (["-Z", "a"], "Z"),
+    (["--offline"], "archive"),
+    (["--offline", "--status-codes", "meta", "a"], "meta"),
+    (["--offline", "--date-time-zone", "Mars/Olympus", "a"], "Mars/Olympus"),
+    (["--offline", "--app-zone", "Nowhere", "a"], "Nowhere"),
+    (["--offline", "--failed-wins", "sometimes", "a"], "sometimes"),
+    (["--offline", "--timestamps", "latest", "a"], "latest"),
+    (["--offline", "--approximate-times", "guess", "a"], "guess"),
+    (["--offline", "--format", "xml", "a"], "xml"),
+    (["--offline", "--since", "yesterdayish", "a"], "yesterdayish"),
+    (["--offline", "--until", "2025-13-01", "a"], "2025-13-01"),
+    (["--offline", "--settle", "5", "a"], "5"),
+    (["--offline", "--settle", "5w", "a"], "5w"),
+    (["--offline", "--jobs", "0", "a"], "0"),
+    (["--offline", "--jobs", "many", "a"], "many"),
+    (["--offline", "--max-record", "0", "a"], "0"),
+    (["--offline", "--max-record", "12parsecs", "a"], "12parsecs"),
+    (["--offline", "--memory", "-1", "a"], "-1"),
+    (["--offline", "--max-corrections", "150%", "a"], "150%"),
+    (["--offline", "--max-corrections", "x", "a"], "x"),
+    (["--offline", "--batch", "0", "a"], "0"),
+    (["--offline", "--time-tolerance", "-3", "a"], "-3"),
+    (["--offline", "--status-codes"], "status-codes"),
+    (["--offline", "--states-out", "-", "a"], "-o"),
+    (["--offline", "--rebuild", "--instance", "i", "a"], "--instance"),
+]
+
+
+@pytest.mark.parametrize("arguments,named", WRONG, ids=[" ".join(w[0]) for w in WRONG])
+def test_a_wrong_option_is_one_line_and_status_2(replay, archive, arguments, named):
+    done = replay(*arguments)
+    assert done.status == 2, done
+    assert len(done.lines) == 1, done.said
+    assert named in done.lines[0]
+    assert done.out == b""
+
+
+def test_since_is_refused_together_with_states_in(replay, archive):
+    replay("--offline", "--states-out", "s", "-o", "r", archive)
+    done = replay("--offline", "--since", "7d", "--states-in", "s", "-o", "r")
+    assert done.status == 2 and len(done.lines) == 1
+    assert "--states-in" in done.said
+
+
+def test_a_config_file_sets_options_and_its_mistakes_are_status_2(replay, tmp_path):
+    code_two = LINE.replace(b'"READ"', b"2")
+    archives.save(tmp_path / "a", code_two, 1760900000)
+    (tmp_path / "c").write_text("# dialect of this server\nstatus-codes = baileys\n\n")
+    done = replay("--config", "c", "--offline", "--states-out", "-", "-o", "r", "a")
+    assert json.loads(done.out)["seen"] == ["sent"]
+    done = replay("--config", "c", "--offline", "--status-codes", "app", "--states-out", "-",
+                  "-o", "r", "a")
+    assert json.loads(done.out)["seen"] == ["delivered"], "the command line comes first"
+    (tmp_path / "c").write_text("status-codes = baileys\nno-such = 1\n")
+    done = replay("--config", "c", "--offline", "-o", "r", "a")
+    assert done.status == 2 and len(done.lines) == 1
+    assert "no-such" in done.said
+    done = replay("--config", "gone", "--offline", "-o", "r", "a")
+    assert done.status == 2 and "gone" in done.said
+
+
+def test_no_database_is_one_line_with_the_reason_and_status_4(replay, archive, tmp_path):
+    for arguments in (["-d", "host=%s dbname=x" % tmp_path], ["-d", "host=%s" % tmp_path, "--apply"]):
+        done = replay(*arguments, archive)
+        assert done.status == 4, done
+        assert len(done.lines) == 1, done.said
+        assert "No such file or directory" in done.said or "could not connect" in done.said
+        assert str(tmp_path) in done.said
+
+
+def test_a_connection_string_nobody_can_read_is_refused(replay, archive):
+    done = replay("-d", "host=x nonsense", archive)
+    assert done.status in (2, 4) and len(done.lines) == 1
+    assert "nonsense" in done.said
+
+
+def test_offline_needs_no_database(replay, archive):
+    env = tool.environment(pathlib.Path("/nonexistent"), PGHOST="/nonexistent")
+    done = replay("--offline", archive, env=env)
+    assert done.status == 0, done
+
+
+def test_version_and_help(replay):
+    done = replay("--version")
+    assert done.status == 0 and done.err == b""
+    version = done.out.decode()
+    assert version.startswith("replay ")
+    for library in ("jansson", "zlib", "libpq"):
+        assert library in version
+    done = replay("--help")
+    assert done.status == 0 and done.err == b""
+    helped = done.out.decode()
+    for option in ("--offline", "--states-in", "--max-record", "--rejects", "--dry-run", "--jobs",
+                   "--dbname", "--failed-wins", "--accept-damaged"):
+        assert option in helped
+
+
+def test_the_report_goes_to_a_file_and_leaves_no_temporary_behind(replay, archive, tmp_path):
+    (tmp_path / "out").mkdir()
+    done = replay("--offline", "--format", "json", "-o", "out/r.json", archive)
+    assert done.status == 0 and done.out == b""
+    assert json.loads((tmp_path / "out" / "r.json").read_text())["input"]["records"] == 1
+    assert os.listdir(tmp_path / "out") == ["r.json"]
+    on_stdout = replay("--offline", "--format", "json", "-o", "-", archive)
+    assert json.loads(on_stdout.out)["input"]["records"] == 1
+
+
+def test_text_report_is_the_default_and_talks_on_stderr_only_of_trouble(replay, archive):
+    done = replay("--offline", archive)
+    assert done.status == 0 and done.out
+    with pytest.raises(ValueError):
+        json.loads(done.out)
+
+
+@pytest.mark.parametrize("arguments", [
+    ["--format", "json"], ["--format", "text"], ["--states-out", "-", "-o", "r"]])
+def test_a_full_device_is_status_4(replay, archive, arguments):
+    with open("/dev/full", "wb") as full:
+        done = replay("--offline", *arguments, archive, stdout=full)
+    assert done.status == 4, done
+    assert "No space left on device" in done.said
+
+
+@pytest.mark.parametrize("option", ["-o", "--states-out", "--rejects"])
+def test_a_file_that_cannot_be_written_is_status_4(replay, archive, option):
+    done = replay("--offline", option, "no/such/directory/f", archive)
+    assert done.status in (2, 4), done
+    assert "no/such/directory/f" in done.said
+    assert "No such file or directory" in done.said
+
+
+def test_states_that_are_no_states_are_named(replay, tmp_path):
+    (tmp_path / "bad").write_text('{"instance":"i"}\n')
+    done = replay("--offline", "--states-in", "bad", "-o", "r")
+    assert done.status in (2, 3, 4), done
+    assert "bad" in done.said
+    done = replay("--offline", "--states-in", "gone", "-o", "r")
+    assert done.status in (2, 3, 4) and "gone" in done.said
+
+
+def test_states_are_written_for_their_owner_only(replay, archive, tmp_path):
+    replay("--offline", "--states-out", "s", "-o", "r", archive)
+    assert stat.S_IMODE((tmp_path / "s").stat().st_mode) == 0o600
+
+
+def test_values_may_be_attached_to_their_options(replay, archive, tmp_path):
+    done = replay("--offline", "-j1", "--format=json", "-o", "r", archive)
+    assert done.status == 0, done
+    assert json.loads((tmp_path / "r").read_text())["run"]["tool"] == "replay"

@@ -1,0 +1,335 @@
+"""What --apply writes, refuses and leaves alone, also while others write."""
+
+import signal
+import threading
+import time
+
+import pytest
+
+import archives
+import tables
+import tool
+import world as worlds
+from oracle import decide
+from runs import OPEN, assert_rows, shown, stored_counters
+
+SENT = 1760954400 * 1000000  # 2025-10-20 10:00 UTC
+READ_LATER = "2025-10-20T11:00:00Z"
+WAIT = 20
+
+
+def sightings(world, status="READ", moment=READ_LATER):
+    """The world's archive: one sighting of every row."""
+    world.archives = {"a": b"".join(
+        worlds.line("loja", row["whatsapp_message_id"], status, moment) for row in world.tables.rows)}
+    return world
+
+
+@pytest.fixture
+def ten(server, tmp_path):
+    """A campaign of ten sent rows that were all read, and its archive's name."""
+    world = sightings(worlds.campaign_of(["sent"], count=10))
+    world.save(tmp_path)
+    return world.create(server, "deployed")
+
+
+def statuses(db):
+    return [r["status"] for r in sorted(tables.read(db).rows,
+                                        key=lambda r: int(r["whatsapp_message_id"][1:]))]
+
+
+def eventually(condition, what):
+    deadline = time.monotonic() + WAIT
+    while not condition():
+        assert time.monotonic() < deadline, "not within %d s: %s" % (WAIT, what)
+        time.sleep(0.02)
+
+
+def waiting(db):
+    """How many sessions of replay wait for a lock."""
+    return int(db.sql("SELECT count(*) FROM pg_stat_activity WHERE datname = '%s' AND"
+                      " wait_event_type = 'Lock' AND application_name LIKE 'replay%%'" % db.name))
+
+
+def held_by(db, session):
+    """Locks every campaign in a session, which stops a writing run in its first batch."""
+    session.run("BEGIN; SELECT id FROM %s FOR UPDATE;" % db.naming.campaign)
+
+
+def test_a_lost_read_is_written_with_its_closure(server, runs, tmp_path):
+    world = worlds.single("sent", [("READ", READ_LATER)], sent_at=SENT)
+    world.save(tmp_path)
+    db = world.create(server, "deployed")
+    done, report = runs.report(db, "--apply", *OPEN, "a")
+    assert done.status == 0, done
+    row = tables.read(db).rows[0]
+    assert shown(row) == {
+        "status": "read", "sent_at": "2025-10-20T10:00:00.000000Z",
+        "delivered_at": "2025-10-20T11:00:00.000000Z", "read_at": "2025-10-20T11:00:00.000000Z",
+        "failed_at": None, "error_message": None}
+    assert report["campaigns"][0]["counters"]["read"] == {"stored": 0, "recomputed": 1}
+    assert report["campaigns"][0]["delivery_rate"] == 100
+    assert list(stored_counters(db).values()) == [
+        {"sent": 1, "delivered": 1, "read": 1, "failed": 0, "total": 1}]
+
+
+def test_nothing_but_state_and_counters_is_written(server, runs, tmp_path):
+    world = worlds.Maker("columns", "deployed").make()
+    names = world.save(tmp_path)
+    db = world.create(server, "deployed")
+    tables_ = {db.naming.row: set(decide.VALUES),
+               db.naming.campaign: set(db.naming.counters.values()) - {"total_contacts"}}
+    before = {t: db.rows("SELECT * FROM %s ORDER BY id" % t) for t in tables_}
+    done = runs.run(db, "--all", "--apply", "--settle", "0", *OPEN, *names)
+    assert done.status in (0, 3), done
+    for table, columns in tables_.items():
+        after = db.rows("SELECT * FROM %s ORDER BY id" % table)
+        changed = {k for old, new in zip(before[table], after) for k in old if old[k] != new[k]}
+        assert changed and changed <= columns, table
+
+
+def test_total_contacts_is_written_only_with_fix_total(ten, runs):
+    ten.sql("UPDATE %s SET total_contacts = 77" % ten.naming.campaign)
+    runs.run(ten, "--apply", *OPEN, "a")
+    assert [c["total"] for c in stored_counters(ten).values()] == [77]
+    done, report = runs.report(ten, *OPEN, "a")
+    assert done.status == 0 and report["campaigns"] == []
+    done, report = runs.report(ten, "--fix-total", *OPEN, "a")
+    assert done.status == 1
+    assert report["campaigns"][0]["counters"]["total"] == {"stored": 77, "recomputed": 10}
+    done = runs.run(ten, "--apply", "--fix-total", *OPEN, "a")
+    assert done.status == 0
+    assert [c["total"] for c in stored_counters(ten).values()] == [10]
+
+
+def test_drifted_counters_alone_are_put_right(ten, runs):
+    runs.run(ten, "--apply", *OPEN, "a")
+    ten.sql("UPDATE %s SET messages_read = 3, messages_failed = 9" % ten.naming.campaign)
+    done, report = runs.report(ten, *OPEN, "a")
+    assert done.status == 1 and report["messages"]["updated"] == 0
+    assert report["campaigns"][0]["counters"]["failed"] == {"stored": 9, "recomputed": 0}
+    assert runs.run(ten, "--apply", *OPEN, "a").status == 0
+    assert [(c["read"], c["failed"]) for c in stored_counters(ten).values()] == [(10, 0)]
+
+
+def test_a_second_writing_run_is_turned_away(ten, runs):
+    with ten.session() as session:
+        held_by(ten, session)
+        first = runs.start(ten, "--apply", *OPEN, "a")
+        eventually(lambda: waiting(ten) == 1, "the first run reaches the campaign's lock")
+        second = runs.run(ten, "--apply", *OPEN, "a")
+        assert second.status == 5, second
+        assert len(second.lines) == 1
+        dry = runs.run(ten, *OPEN, "a")
+        assert dry.status == 1, "a dry run takes no lock"
+        third = runs.start(ten, "--apply", "--lock-wait", "60s", *OPEN, "a")
+        time.sleep(0.3)
+        assert third.poll() is None
+        session.run("ROLLBACK;")
+        assert tool.finish(first).status == 0
+        assert tool.finish(third).status == 0
+    assert statuses(ten) == ["read"] * 10
+
+
+def test_a_row_somebody_holds_is_busy_and_not_waited_for(ten, runs):
+    with ten.session() as session:
+        session.run("BEGIN; SELECT id FROM %s WHERE whatsapp_message_id = 'M4' FOR UPDATE;"
+                    % ten.naming.row)
+        done, report = runs.report(ten, "--apply", *OPEN, "a")
+        assert done.status == 3, done
+        assert report["messages"]["busy"] == 1
+        assert statuses(ten) == ["read"] * 4 + ["sent"] + ["read"] * 5
+        assert [c["read"] for c in stored_counters(ten).values()] == [9]
+    done = runs.run(ten, "--apply", *OPEN, "a")
+    assert done.status == 0, done
+    assert statuses(ten) == ["read"] * 10
+    assert [c["read"] for c in stored_counters(ten).values()] == [10]
+
+
+def test_a_row_that_moved_meanwhile_is_not_overwritten(ten, runs):
+    with ten.session() as session:
+        held_by(ten, session)
+        run = runs.start(ten, "--apply", "--batch", "1", *OPEN, "a")
+        eventually(lambda: waiting(ten) == 1, "the run reaches the campaign's lock")
+        # the first batch holds one row; all others move
+        with ten.session() as live:
+            live.run("UPDATE {0} SET status = 'read', delivered_at = '2025-10-20 10:01Z',"
+                     " read_at = '2025-10-20 10:02Z' WHERE id IN (SELECT id FROM {0}"
+                     " WHERE status = 'sent' FOR UPDATE SKIP LOCKED);".format(ten.naming.row))
+        session.run("COMMIT;")
+        done = tool.finish(run)
+    assert done.status in (0, 3), done
+    read_at = sorted(shown(r)["read_at"] for r in tables.read(ten).rows)
+    assert read_at == ["2025-10-20T10:02:00.000000Z"] * 9 + ["2025-10-20T11:00:00.000000Z"]
+    assert list(stored_counters(ten).values()) == [
+        {"sent": 10, "delivered": 10, "read": 10, "failed": 0, "total": 1}]
+
+
+def test_a_row_reused_for_another_message_is_left_alone(ten, runs):
+    with ten.session() as session:
+        held_by(ten, session)
+        run = runs.start(ten, "--apply", "--batch", "1", *OPEN, "a")
+        eventually(lambda: waiting(ten) == 1, "the run reaches the campaign's lock")
+        with ten.session() as live:
+            live.run("UPDATE {0} SET whatsapp_message_id = 'NEW-' || whatsapp_message_id"
+                     " WHERE id IN (SELECT id FROM {0} WHERE status = 'sent'"
+                     " FOR UPDATE SKIP LOCKED);".format(ten.naming.row))
+        session.run("COMMIT;")
+        done = tool.finish(run)
+    assert done.status in (0, 3), done
+    rows = tables.read(ten).rows
+    assert {r["status"] for r in rows if r["whatsapp_message_id"].startswith("NEW-")} == {"sent"}
+    assert [c["read"] for c in stored_counters(ten).values()] == [1]
+
+
+def test_counters_stay_right_while_the_application_writes(server, runs, tmp_path):
+    world = sightings(worlds.campaign_of(["sent"], count=400, campaigns=3))
+    world.save(tmp_path)
+    db = world.create(server, "deployed")
+    # the design's handler: contact and counter + 1 in one transaction, on rows of its own
+    live = worlds.campaign_of(["sent"], count=300, campaigns=3)
+    for number, row in enumerate(live.tables.rows):
+        row["id"] = "00000000-0000-4000-8000-%012d" % number
+        row["whatsapp_message_id"] = "LIVE%d" % number
+        row["campaign_id"] = world.tables.campaigns[number % 3]["id"]
+    db.sql("".join(
+        "INSERT INTO contacts_contact SELECT (jsonb_populate_record(c, jsonb_build_object("
+        "'id', '%s', 'phone', 'L%d'))).* FROM (SELECT * FROM contacts_contact LIMIT 1) c;\n"
+        % (row["id"], n) for n, row in enumerate(live.tables.rows)))
+    db.sql("".join(
+        "INSERT INTO {0} SELECT (jsonb_populate_record(c, jsonb_build_object('id', '{1}',"
+        " 'contact_id', '{1}', 'campaign_id', '{2}', 'whatsapp_message_id', '{3}'))).*"
+        " FROM (SELECT * FROM {0} LIMIT 1) c;\n".format(
+            db.naming.row, row["id"], row["campaign_id"], row["whatsapp_message_id"])
+        for row in live.tables.rows))
+    db.sql("UPDATE %s SET messages_sent = 0" % db.naming.campaign)
+    script = "".join(
+        "BEGIN; UPDATE {0} SET status = 'delivered', delivered_at = now() WHERE id = '{1}';"
+        " UPDATE {2} SET messages_delivered = messages_delivered + 1 WHERE id = '{3}'; COMMIT;\n"
+        .format(db.naming.row, row["id"], db.naming.campaign, row["campaign_id"])
+        for row in live.tables.rows)
+    handler = threading.Thread(target=db.sql, args=(script,))
+    handler.start()
+    done = runs.run(db, "--apply", "--batch", "7", *OPEN, "a")
+    handler.join()
+    assert done.status in (0, 3), done
+    rows = tables.read(db).rows
+    for campaign, stored in stored_counters(db).items():
+        counted = decide.counters([r for r in rows if r["campaign_id"] == campaign])
+        assert {k: stored[k] for k in ("sent", "delivered", "read", "failed")} == {
+            k: counted[k] for k in ("sent", "delivered", "read", "failed")}
+
+
+@pytest.mark.parametrize("name,status", [("SIGINT", 130), ("SIGTERM", 143)])
+@pytest.mark.parametrize("mode", ["--batch=3", "--single-transaction"])
+def test_a_signal_rolls_back_the_batch_under_way(ten, runs, name, status, mode):
+    before = ten.versions()
+    rows = tables.read(ten).rows
+    with ten.session() as session:
+        held_by(ten, session)
+        run = runs.start(ten, "--apply", mode, *OPEN, "a")
+        eventually(lambda: waiting(ten) == 1, "the run reaches the campaign's lock")
+        run.send_signal(getattr(signal, name))
+        done = tool.finish(run)
+        session.run("ROLLBACK;")
+    assert done.status == status, done
+    assert done.said.strip()
+    assert tables.read(ten).rows == rows
+    assert before.keys() == ten.versions().keys()
+    done = runs.run(ten, "--apply", *OPEN, "a")
+    assert done.status == 0, done
+    assert statuses(ten) == ["read"] * 10
+
+
+def test_a_pasted_statement_timeout_does_not_cut_the_run(ten, runs, tmp_path):
+    env = tool.environment(tmp_path, PGOPTIONS="-c statement_timeout=1 -c search_path=nowhere")
+    done = runs.run(ten, "--apply", *OPEN, "a", env=env)
+    assert done.status == 0, done
+    assert statuses(ten) == ["read"] * 10
+
+
+def test_libpq_environment_is_enough_to_find_the_database(ten, runs, tmp_path):
+    env = tool.environment(tmp_path, PGHOST=str(ten.server.home), PGDATABASE=ten.name,
+                           PGUSER="postgres")
+    done = tool.run("replay", OPEN + ["a"], tmp_path, env=env)
+    assert done.status == 1, done
+
+
+def test_a_campaign_that_would_contradict_itself_is_left_alone(server, runs, tmp_path):
+    world = sightings(worlds.campaign_of(["sent"], count=6, campaigns=2))
+    world.tables.rows[0].update(status="pending", sent_at=None,
+                                delivered_at=SENT, read_at=SENT)
+    for row in world.tables.rows[2::2]:
+        row.update(status="sending", sent_at=None, whatsapp_message_id=None)
+    broken, sound = (c["id"] for c in world.tables.campaigns)
+    world.save(tmp_path)
+    db = world.create(server, "deployed")
+    before = tables.read(db)
+    done = runs.run(db, "--all", "--apply", *OPEN, "a")
+    assert done.status == 3, done
+    assert broken in done.said or "Natal" in done.said
+    after = tables.read(db)
+    assert [r for r in after.rows if r["campaign_id"] == broken] == [
+        r for r in before.rows if r["campaign_id"] == broken]
+    assert {r["status"] for r in after.rows if r["campaign_id"] == sound} == {"read"}
+
+
+def test_requeued_and_unknown_rows_are_never_corrected(server, runs, tmp_path):
+    world = sightings(worlds.campaign_of(["pending", "queued", "sending", "sent"]))
+    world.save(tmp_path)
+    db = world.create(server, "deployed")
+    done, report = runs.report(db, "--apply", *OPEN, "a")
+    assert done.status == 0, done
+    assert statuses(db) == ["pending", "queued", "read", "read"]
+    assert report["messages"]["requeued"] == 1
+    assert any("queued" in warning for warning in report["warnings"])
+
+
+def test_old_evidence_does_not_touch_a_row_that_lost_its_message_id(server, runs, tmp_path):
+    world = sightings(worlds.campaign_of(["sent", "sent", "sent"]))
+    world.save(tmp_path)
+    world.tables.rows[0]["whatsapp_message_id"] = None
+    world.tables.rows[1]["whatsapp_message_id"] = ""
+    db = world.create(server, "deployed")
+    done, report = runs.report(db, "--apply", *OPEN, "a")
+    assert done.status == 0, done
+    assert sorted(r["status"] for r in tables.read(db).rows) == ["read", "sent", "sent"]
+    assert report["messages"]["not_campaign_message"] == 2
+
+
+def test_instances_of_other_tenants_do_not_speak_for_a_row(server, runs, tmp_path):
+    world = worlds.single("sent", [("READ", READ_LATER)], sent_at=SENT)
+    stranger = dict(world.tables.instances[0])
+    other = worlds.Maker("other", "deployed").new_id()
+    world.tenants.append(other)
+    world.tables.instances = [dict(stranger, tenant_id=other)]
+    world.save(tmp_path)
+    db = world.create(server, "deployed")
+    done, report = runs.report(db, "--apply", *OPEN, "a")
+    assert done.status == 3, done
+    assert report["messages"]["instance_mismatch"] == 1
+    assert report["instance_mismatches"] == [{"instance": "loja", "count": 1}]
+    assert tables.read(db).rows[0]["status"] == "sent"
+    done = runs.run(db, "--apply", "--any-instance", *OPEN, "a")
+    assert done.status == 0, done
+    assert tables.read(db).rows[0]["status"] == "read"
+
+
+def test_rows_are_exactly_as_decided_after_an_archive_without_times(server, runs, tmp_path):
+    world = worlds.single("sent", [("READ", None)], sent_at=SENT)
+    world.save(tmp_path)
+    for options, moment in (([], worlds.START * 1000000), (["--approximate-times", "null"], None)):
+        db = world.create(server, "deployed")
+        row = dict(tables.read(db).rows[0], status="read", read_at=moment, delivered_at=moment)
+        done = runs.run(db, "--apply", *OPEN, *options, "a")
+        assert done.status == 0, done
+        assert_rows(db, {row["id"]: row})
+
+
+def test_the_second_of_two_archives_is_not_needed_twice(ten, runs, tmp_path):
+    archives.save(tmp_path / "b", (tmp_path / "a").read_bytes(), worlds.START)
+    done = runs.run(ten, "--apply", *OPEN, "a")
+    assert done.status == 0
+    done, report = runs.report(ten, "--apply", *OPEN, "a", "b")
+    assert done.status == 0
+    assert report["messages"]["already_processed"] == 10
