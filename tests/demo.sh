@@ -1,0 +1,215 @@
+#!/bin/sh
+# usage: demo.sh    (from make demo, which has seen to the dependencies)
+#
+# The whole story on a throwaway PostgreSQL: a generated campaign database that
+# lost a part of its webhooks, and the archives that still have them. A dry run,
+# the corrections, a second run that finds nothing, and a comparison with what
+# the generator knows to be true. The server listens on a Unix socket in a
+# temporary directory, and both are gone at the end, however it ends.
+#
+# DEMO_MESSAGES, DEMO_SEED: another size, another set.
+set -eu
+
+cd -- "$(dirname -- "$0")/.."
+build=${BUILD:-build}
+
+server=
+tmp=
+
+stop_server() {
+    [ -n "$server" ] || return 0
+    # Fast shutdown; a server that does not heed it gets the immediate one.
+    kill -INT "$server" 2>/dev/null || :
+    left=300
+    while kill -0 "$server" 2>/dev/null && [ "$left" -gt 0 ]; do
+        sleep 0.1
+        left=$((left - 1))
+    done
+    kill -QUIT "$server" 2>/dev/null || :
+    wait "$server" 2>/dev/null || :
+    server=
+}
+
+finish() {
+    status=$?
+    trap '' HUP INT TERM
+    stop_server
+    [ -z "$tmp" ] || rm -rf "$tmp"
+    exit "$status"
+}
+trap finish EXIT
+trap 'exit 129' HUP
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+heading() {
+    printf '\n== %s\n\n' "$*"
+}
+
+die() {
+    echo "demo: $*" >&2
+    exit 1
+}
+
+# Prints and runs. $1 is the status it has to end with.
+run() {
+    expected=$1
+    shift
+    printf '$' && printf ' %s' "$@" && printf '\n\n'
+    status=0
+    "$@" || status=$?
+    [ "$status" -eq "$expected" ] ||
+        die "$1 ended with status $status, expected was $expected"
+}
+
+# ---- a server of our own --------------------------------------------------------
+
+# PostgreSQL refuses to run as root.
+server_user=
+if [ "$(id -u)" -eq 0 ]; then
+    for user in postgres nobody; do
+        if id "$user" >/dev/null 2>&1; then
+            server_user=$user
+            break
+        fi
+    done
+    [ -n "$server_user" ] || die "there is neither a user postgres nor nobody to run the server"
+fi
+
+as_server_user() {
+    if [ -n "$server_user" ]; then
+        setpriv --reuid "$server_user" --regid "$(id -g "$server_user")" --clear-groups -- "$@"
+    else
+        "$@"
+    fi
+}
+
+# The socket's path may not be longer than 107 bytes, and the server's user has
+# to get there: /tmp where TMPDIR is too long or too private.
+make_directory() {
+    tmp=$(mktemp -d "$1/reconcile-demo.XXXXXX") || return 1
+    chmod 711 "$tmp"
+    mkdir -m 700 "$tmp/server"
+    [ -z "$server_user" ] || chown "$server_user" "$tmp/server"
+    if [ "${#tmp}" -gt 70 ] || ! as_server_user test -w "$tmp/server"; then
+        rm -rf "$tmp"
+        tmp=
+        return 1
+    fi
+}
+
+start_server() {
+    (
+        cd "$tmp/server"
+        as_server_user "$bindir/initdb" -D "$tmp/server/data" -U demo -A trust -E UTF8 --no-locale \
+            --no-sync >"$tmp/initdb.log" 2>&1
+    ) || {
+        cat "$tmp/initdb.log" >&2
+        die "initdb failed"
+    }
+    chmod 711 "$tmp/server" 2>/dev/null || as_server_user chmod 711 "$tmp/server"
+
+    set -- "$bindir/postgres" -D "$tmp/server/data" -k "$tmp/server" -c listen_addresses= \
+        -c fsync=off -c autovacuum=off -c max_connections=20 -c shared_buffers=32MB
+    # Should this script be killed outright, the server is told to stop too.
+    if [ -n "$server_user" ]; then
+        setpriv --reuid "$server_user" --regid "$(id -g "$server_user")" --clear-groups \
+            --pdeathsig TERM -- "$@" >"$tmp/server.log" 2>&1 </dev/null &
+    else
+        setpriv --pdeathsig TERM -- "$@" >"$tmp/server.log" 2>&1 </dev/null &
+    fi
+    server=$!
+
+    left=600
+    until "$bindir/psql" -X -d postgres -c '' >/dev/null 2>&1; do
+        left=$((left - 1))
+        if [ "$left" -eq 0 ] || ! kill -0 "$server" 2>/dev/null; then
+            cat "$tmp/server.log" >&2
+            die "the server did not start"
+        fi
+        sleep 0.1
+    done
+}
+
+sql() {
+    "$bindir/psql" -X -q -v ON_ERROR_STOP=1 -P pager=off "$@"
+}
+
+bindir=$(sh tools/find-postgres.sh) || die "there is no PostgreSQL server; make deps-check names what is missing"
+for program in replay generate; do
+    [ -x "$build/$program" ] || die "$build/$program is missing; run make"
+done
+
+# Nothing of the caller's own connections, state or configuration.
+for name in $(env | sed -n 's/^\(PG[A-Z0-9_]*\)=.*/\1/p'); do
+    unset "$name"
+done
+make_directory "${TMPDIR:-/tmp}" || make_directory /tmp || die "no directory for the server"
+export PGHOST="$tmp/server" PGUSER=demo PGDATABASE=campaigns STATE_DIRECTORY="$tmp/state"
+
+heading "A PostgreSQL server of our own, on a Unix socket in $tmp"
+start_server
+"$bindir/psql" --version
+"$bindir/createdb" campaigns
+
+archives=$tmp/data/archives
+
+# How many rows and counters are not what the generator knows to be true.
+count_wrong() {
+    sql -A -t -F ' ' <<'END'
+SELECT (SELECT count(*)
+          FROM truth t JOIN campaigns_contact c USING (id)
+         WHERE c.status <> t.status
+            OR t.sent <> (c.sent_at IS NOT NULL)::int
+            OR t.delivered <> (c.delivered_at IS NOT NULL)::int
+            OR t.read <> (c.read_at IS NOT NULL)::int),
+       (SELECT count(*)
+          FROM campaigns_campaign c
+          JOIN (SELECT campaign_id, sum(sent) AS sent, sum(delivered) AS delivered,
+                       sum(read) AS read, sum(failed) AS failed
+                  FROM truth GROUP BY campaign_id) t ON t.campaign_id = c.id
+         WHERE (c.messages_sent, c.messages_delivered, c.messages_read, c.messages_failed)
+               <> (t.sent, t.delivered, t.read, t.failed));
+END
+}
+
+heading "A campaign database that lost webhooks, and the archives that still have them"
+# The date is fixed and past: the same demonstration every day.
+run 0 "$build/generate" --seed "${DEMO_SEED:-1}" --messages "${DEMO_MESSAGES:-2000}" \
+    --start 2025-03-03T12:00:00Z --truth "$tmp/truth.csv" "$tmp/data"
+sql -f fixtures/schema/deployed.sql >/dev/null
+sql -f "$tmp/data/database.sql" >/dev/null
+sql <<END
+CREATE TABLE truth (id uuid PRIMARY KEY, status text, sent int, delivered int, read int,
+                    failed int, corrected int, campaign_id uuid, whatsapp_message_id text);
+\copy truth FROM '$tmp/truth.csv' (FORMAT csv, HEADER)
+ANALYZE;
+END
+(cd "$archives" && wc -c -- *)
+echo
+sql -c 'SELECT name AS campaign, total_contacts AS total, messages_sent AS sent,
+               messages_delivered AS delivered, messages_read AS read, messages_failed AS failed
+          FROM campaigns_campaign ORDER BY name'
+before=$(count_wrong)
+echo "wrong: ${before% *} messages, the counters of ${before#* } campaigns"
+
+heading "A dry run: what the archives prove and what would be corrected"
+run 1 "$build/replay" -d dbname=campaigns "$archives"
+[ "$(count_wrong)" = "$before" ] || die "the dry run wrote"
+
+heading "The corrections"
+run 0 "$build/replay" -d dbname=campaigns --apply "$archives"
+
+heading "A second run finds nothing to correct"
+run 0 "$build/replay" -d dbname=campaigns "$archives"
+
+heading "Compared with what the generator knows"
+after=$(count_wrong)
+rows=$(sql -A -t -c 'SELECT count(*) FROM truth')
+echo "of $rows messages ${before% *} were wrong before and ${after% *} are wrong now"
+echo "the counters of ${before#* } campaigns were wrong before and of ${after#* } are wrong now"
+[ "$after" = "0 0" ] || die "not everything was corrected"
+
+stop_server
+echo
+echo "demo: passed; the server is stopped, nothing is left behind"
