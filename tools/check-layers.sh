@@ -16,26 +16,26 @@ build=${1:-build}
 # sql is the header made from lib/sql/*.sql.
 LAYERS='
 base    banned slice utf8 err log buf arena tally histogram clock zone opt ident
-        names jsonbytes jsonscan jwalk
-io      inflater gzin records spill outfile http pgbin pg
+        idmap names jsonbytes jsonscan jwalk jsonw
+io      inflater gzin archives records spill outfile http pgbin pg pgconn
 core    evidence status event fold decide
-source  source source_archive source_api
-store   sql schema store apply
-out     run states report html metrics actions rejects
+source  source rejects source_archive source_api
+store   sql schema store directory match apply run
+out     states report html metrics actions
 app     pipeline
 '
 
 # header of a library, or a directory of them | the modules that may include it
 HEADERS='
-libpq-fe.h  pg
-libpq/      pg
+libpq-fe.h  pg pgconn
+libpq/      pg pgconn
 curl/       http
 '
 
 # symbols | the modules that may refer to them; * stands for any end
 OWNERS='
-PQ*         pg
-lo_*        pg
+PQ*         pg pgconn
+lo_*        pg pgconn
 curl_*      http
 '
 
@@ -174,7 +174,7 @@ awk '
         for (i = 1; i <= owners; i++) {
             split(owner[i], word, " ")
             if (word[1] != "" && matches($2, word[1]) && !(in_lib && listed(module, owner[i])))
-                complain($1 ": refers to " $2 ", which is for " word[2] " alone")
+                complain($1 ": refers to " $2 ", which is not for it")
         }
         if (in_lib && listed(module, ENVIRON["PURE"]) && among($2, impure, impures)) {
             excused = 0
