@@ -24,6 +24,7 @@ enum pg_type {
     PG_TEXT = 25,
     PG_OID = 26,
     PG_BYTEA_ARRAY = 1001,
+    PG_NAME_ARRAY = 1003,
     PG_INT2_ARRAY = 1005,
     PG_INT4_ARRAY = 1007,
     PG_TEXT_ARRAY = 1009,
