@@ -90,7 +90,9 @@ static int fill(struct records *r, struct err *e)
     if (r->cap - r->end < r->cap / 4 + 1 && grow(r, e) < 0)
         return -1;
     n = r->read(r->ctx, r->data + r->end, r->cap - r->end);
-    if (n <= 0) {
+    if (n < 0)
+        return err_oom(e);
+    if (n == 0) {
         r->eof = true;
         return 0;
     }

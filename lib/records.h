@@ -34,7 +34,8 @@ struct record {
     uint64_t broke;   /* RECORD_BROKEN: offset of the first byte that cannot be, or of the end */
 };
 
-/* Reads up to n bytes to p; 0 at the end. Damage is the reader's own business. */
+/* Reads up to n bytes to p; 0 at the end, -1 without memory. Damage is the
+ * reader's own business: to a record it is the end. */
 typedef ssize_t records_read_fn(void *ctx, void *p, size_t n);
 
 struct records;

@@ -1,0 +1,271 @@
+#include "match.h"
+
+#include <stdlib.h>
+
+#define SLICE_IDS 50000 /* distinct message ids asked about at once */
+
+/* A row found for a message id of the slice. */
+struct found {
+    struct ident id, campaign, instance_used;
+    bool has_instance;
+    size_t group; /* index of the message id in the slice */
+};
+
+/* A run of message ids on their way through the database. */
+struct batch {
+    struct slice *id; /* distinct, in order of bytes */
+    size_t *first;    /* id i has entries first[i] .. first[i + 1] of the sorted list */
+    size_t n;
+    struct found *found;
+    size_t n_found, cap;
+};
+
+static int by_message_id(const void *a, const void *b)
+{
+    const struct fold_entry *x = *(const struct fold_entry *const *)a;
+    const struct fold_entry *y = *(const struct fold_entry *const *)b;
+
+    return slice_cmp(x->message_id, y->message_id);
+}
+
+static int by_group(const void *a, const void *b)
+{
+    const struct found *x = a, *y = b;
+
+    if (x->group != y->group)
+        return x->group < y->group ? -1 : 1;
+    return ident_cmp(x->id, y->id);
+}
+
+static int compare_slices(const void *a, const void *b)
+{
+    return slice_cmp(*(const struct slice *)a, *(const struct slice *)b);
+}
+
+static int on_row(void *ctx, const struct store_row *r, struct err *e)
+{
+    struct batch *b = ctx;
+    const struct slice *id = bsearch(&r->message_id, b->id, b->n, sizeof *b->id, compare_slices);
+
+    if (!id)
+        return 0; /* equal to the database only, by a collation that folds */
+    if (b->n_found == b->cap) {
+        size_t cap = b->cap ? b->cap * 2 : 1024;
+        struct found *p = realloc(b->found, cap * sizeof *p);
+
+        if (!p)
+            return err_oom(e);
+        b->found = p;
+        b->cap = cap;
+    }
+    b->found[b->n_found++] = (struct found){r->id, r->campaign, r->instance_used, r->has_instance,
+                                            (size_t)(id - b->id)};
+    return 0;
+}
+
+static struct match *match_get(struct match_table *t, struct ident row, struct err *e)
+{
+    uint32_t i = idmap_find(&t->by_row, row);
+
+    if (i != IDMAP_NONE)
+        return &t->match[i];
+    if (t->n == t->cap) {
+        uint32_t cap = t->cap ? t->cap * 2 : 1024;
+        struct match *p = realloc(t->match, cap * sizeof *p);
+
+        if (!p) {
+            (void)err_oom(e);
+            return NULL;
+        }
+        t->match = p;
+        t->cap = cap;
+    }
+    if (idmap_add(&t->by_row, row, t->n) == IDMAP_NONE) {
+        (void)err_oom(e);
+        return NULL;
+    }
+    memset(&t->match[t->n], 0, sizeof t->match[t->n]);
+    t->match[t->n].row = row;
+    return &t->match[t->n++];
+}
+
+static int64_t least_exact(const struct evidence *ev)
+{
+    int64_t least = TIME_NONE;
+    int m;
+
+    for (m = 0; m < M_COUNT; m++) {
+        if ((ev->seen & M_BIT(m)) && !ev->at[m].approximate &&
+            (least == TIME_NONE || ev->at[m].time < least))
+            least = ev->at[m].time;
+    }
+    return least;
+}
+
+static int use(struct match_table *t, const struct fold_entry *x, const struct found *row,
+               struct err *e)
+{
+    struct match *m = match_get(t, row->id, e);
+    struct speaker *s = m ? arena_alloc(&t->arena, sizeof *s) : NULL;
+
+    if (!m)
+        return -1;
+    if (!s || idmap_add(&t->campaigns, row->campaign, 0) == IDMAP_NONE)
+        return err_oom(e);
+    *s = (struct speaker){m->speaker, x->instance, least_exact(&x->evidence)};
+    m->speaker = s;
+    evidence_merge(t->fold->archives, &m->evidence, &x->evidence);
+    t->used++;
+    return 0;
+}
+
+static bool may_speak(const struct match_table *t, const struct directory_named *named,
+                      const struct found *row)
+{
+    const struct store_campaign *c = directory_campaign(t->directory, row->campaign);
+
+    if (t->any_instance)
+        return true;
+    return c && directory_may_speak(t->directory, named, row->has_instance, row->instance_used,
+                                    c->tenant);
+}
+
+/* One evidence key and the rows that bear its message id. */
+static int match_entry(struct match_table *t, const struct fold_entry *x, const struct found *row,
+                       size_t rows, struct err *e)
+{
+    const struct directory_named *named = t->named[x->instance];
+    const struct found *spoken = NULL;
+    size_t n = 0, i;
+
+    for (i = 0; i < rows; i++) {
+        if (may_speak(t, named, &row[i])) {
+            spoken = &row[i];
+            n++;
+        }
+    }
+    if (n == 1)
+        return use(t, x, spoken, e);
+    if (n == 0) {
+        t->instance_mismatch++;
+        t->mismatch[x->instance]++;
+    } else {
+        t->ambiguous++;
+    }
+    for (i = 0; i < rows; i++) {
+        struct match *m;
+
+        if (n > 0 && !may_speak(t, named, &row[i]))
+            continue;
+        m = match_get(t, row[i].id, e);
+        if (!m)
+            return -1;
+        m->doubtful = true;
+    }
+    return 0;
+}
+
+static int match_batch(struct match_table *t, struct fold_entry *const *entry, struct batch *b,
+                       struct store *s, struct err *e)
+{
+    size_t i, from = 0, to, k;
+
+    b->n_found = 0;
+    if (store_find_rows(s, b->id, b->n, on_row, b, e) < 0)
+        return -1;
+    if (b->n_found > 0)
+        qsort(b->found, b->n_found, sizeof *b->found, by_group);
+    for (i = 0; i < b->n; i++) {
+        for (to = from; to < b->n_found && b->found[to].group == i; to++)
+            ;
+        for (k = b->first[i]; k < b->first[i + 1]; k++) {
+            if (to == from)
+                t->not_campaign_message++;
+            else if (match_entry(t, entry[k], b->found + from, to - from, e) < 0)
+                return -1;
+        }
+        from = to;
+    }
+    return 0;
+}
+
+static int match_all(struct match_table *t, struct fold_entry *const *entry, size_t n,
+                     struct store *s, struct err *e)
+{
+    struct batch b = {.id = malloc(SLICE_IDS * sizeof *b.id),
+                      .first = malloc((SLICE_IDS + 1) * sizeof *b.first)};
+    size_t i = 0;
+    int status = -1;
+
+    if (!b.id || !b.first) {
+        (void)err_oom(e);
+        goto out;
+    }
+    while (i < n) {
+        for (b.n = 0; i < n && b.n < SLICE_IDS; b.n++) {
+            b.id[b.n] = entry[i]->message_id;
+            b.first[b.n] = i;
+            while (i < n && slice_eq(entry[i]->message_id, b.id[b.n]))
+                i++;
+        }
+        b.first[b.n] = i;
+        if (match_batch(t, entry, &b, s, e) < 0)
+            goto out;
+    }
+    status = 0;
+out:
+    free(b.id);
+    free(b.first);
+    free(b.found);
+    return status;
+}
+
+int match_run(struct match_table *t, const struct fold *f, const struct directory *d,
+              struct store *s, bool any_instance, bool (*keep)(void *, const struct fold_entry *),
+              void *ctx, struct err *e)
+{
+    struct fold_entry **entry = malloc((f->n + 1) * sizeof *entry);
+    size_t n = 0, i;
+    int status = -1;
+
+    memset(t, 0, sizeof *t);
+    t->fold = f;
+    t->directory = d;
+    t->any_instance = any_instance;
+    t->mismatch = calloc((size_t)f->names.n + 1, sizeof *t->mismatch);
+    t->named = calloc((size_t)f->names.n + 1, sizeof *t->named);
+    if (!entry || !t->mismatch || !t->named) {
+        (void)err_oom(e);
+        goto out;
+    }
+    for (i = 0; i < f->names.n; i++)
+        t->named[i] = directory_lookup(d, f->names.name[i]);
+    for (i = 0; i < f->n; i++) {
+        if (!keep || keep(ctx, f->entry[i]))
+            entry[n++] = f->entry[i];
+    }
+    if (n > 0)
+        qsort(entry, n, sizeof(struct fold_entry *), by_message_id);
+    status = match_all(t, entry, n, s, e);
+out:
+    free(entry);
+    return status;
+}
+
+const struct match *match_find(const struct match_table *t, struct ident row)
+{
+    uint32_t i = idmap_find(&t->by_row, row);
+
+    return i == IDMAP_NONE ? NULL : &t->match[i];
+}
+
+void match_release(struct match_table *t)
+{
+    free(t->match);
+    free(t->mismatch);
+    free(t->named);
+    idmap_release(&t->by_row);
+    idmap_release(&t->campaigns);
+    arena_release(&t->arena);
+    memset(t, 0, sizeof *t);
+}

@@ -1,0 +1,276 @@
+#include "source_archive.h"
+
+#include "log.h"
+#include "records.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What all threads share. */
+struct pool {
+    struct archive *archive;
+    uint32_t n;
+    const struct source_options *o;
+    atomic_uint next;  /* archive to be taken */
+    atomic_uint shown; /* rejected parts warned about */
+    atomic_bool stop;  /* a thread failed */
+};
+
+struct worker {
+    struct pool *pool;
+    pthread_t thread;
+    struct event_reader *reader;
+    struct reject_sink *rejects; /* NULL: none wanted */
+    struct fold fold;
+    struct event_counts counts;
+    struct err err;
+    int status;
+    bool started;
+    /* the record being read */
+    uint32_t archive;
+    const struct record *record;
+};
+
+static bool stopped(const struct pool *p)
+{
+    return atomic_load_explicit(&p->stop, memory_order_relaxed) ||
+           (p->o->interrupted && *p->o->interrupted);
+}
+
+static int on_event(void *ctx, const struct event *ev, struct err *e)
+{
+    struct worker *w = ctx;
+    const struct source_options *o = w->pool->o;
+
+    if ((o->since != TIME_NONE && ev->time < o->since) ||
+        (o->until != TIME_NONE && ev->time >= o->until))
+        return 0;
+    return fold_add(&w->fold, ev, w->archive, w->record->number, e);
+}
+
+static int on_reject(void *ctx, enum reject why, const char *detail, struct err *e)
+{
+    struct worker *w = ctx;
+    const struct record *rec = w->record;
+    const char *name = w->pool->archive[w->archive].name;
+
+    if (atomic_load_explicit(&w->pool->shown, memory_order_relaxed) <= w->pool->o->shown) {
+        unsigned shown = atomic_fetch_add(&w->pool->shown, 1);
+
+        if (shown < w->pool->o->shown)
+            log_warning("archive \"%s\", record %llu, byte %llu: %s: %s", name,
+                        (unsigned long long)rec->number, (unsigned long long)rec->offset,
+                        reject_name(why), detail);
+        else if (shown == w->pool->o->shown)
+            log_note("further rejected records are only counted; --rejects keeps them all");
+    }
+    if (!w->rejects)
+        return 0;
+    return rejects_add(w->rejects, w->archive, name, rec->number, rec->offset, reject_name(why),
+                       detail, (struct slice){rec->text, rec->len < RECORD_HEAD ? rec->len : RECORD_HEAD},
+                       rec->bytes, e);
+}
+
+static int reject_record(struct worker *w, enum reject why)
+{
+    const struct record *rec = w->record;
+    char detail[96];
+
+    w->counts.rejected[why]++;
+    if (why == REJECT_TOO_LARGE)
+        (void)snprintf(detail, sizeof detail, "longer than %zu bytes", w->pool->o->max_record);
+    else
+        (void)snprintf(detail, sizeof detail, "no JSON object: it breaks at byte %llu",
+                       (unsigned long long)rec->broke);
+    return on_reject(w, why, detail, &w->err);
+}
+
+static int read_record(struct worker *w, int64_t mtime)
+{
+    const struct event_sink sink = {on_event, on_reject, w};
+
+    w->counts.records++;
+    switch (w->record->kind) {
+    case RECORD_UNREAD:
+        w->counts.ignored++;
+        return 0;
+    case RECORD_BROKEN:
+        return reject_record(w, REJECT_INVALID_JSON);
+    case RECORD_TOO_LARGE:
+        return reject_record(w, REJECT_TOO_LARGE);
+    case RECORD_TEXT:
+        break;
+    }
+    return event_read(w->reader, (struct slice){w->record->text, w->record->len}, mtime,
+                      &w->counts, &sink, &w->err);
+}
+
+static ssize_t read_bytes(void *ctx, void *p, size_t n)
+{
+    return gzin_read(ctx, p, n);
+}
+
+static int note_problem(struct archive *a, const char *text, struct err *e)
+{
+    a->problem = strdup(text);
+    return a->problem ? 0 : err_oom(e);
+}
+
+/* How the archive ended. */
+static int close_archive(struct worker *w, struct archive *a, const struct gzin *g)
+{
+    struct err told = ERR_INIT;
+
+    a->damage = gzin_damage(g);
+    a->bytes_in = gzin_bytes_in(g);
+    a->bytes_out = gzin_bytes_out(g);
+    if (a->damage == GZIN_WHOLE)
+        return 0;
+    (void)err_set(&told, EXIT_INPUT, "could not read archive \"%s\": %s", a->name, gzin_reason(g));
+    return note_problem(a, told.text, &w->err);
+}
+
+static int read_archive(struct worker *w, struct archive *a)
+{
+    struct records *records = NULL;
+    struct gzin *g = NULL;
+    struct record rec;
+    int status = -1, more = 0;
+
+    if (gzin_open(&g, a->name, w->pool->o->now, &w->err) < 0) {
+        if (w->err.status == EXIT_FAILED)
+            return -1;
+        a->damage = GZIN_UNREADABLE;
+        status = note_problem(a, w->err.text, &w->err);
+        w->err.status = 0;
+        return status;
+    }
+    records = records_new(read_bytes, g, w->pool->o->max_record);
+    if (!records) {
+        (void)err_oom(&w->err);
+        goto out;
+    }
+    w->record = &rec;
+    while (!stopped(w->pool) && (more = records_next(records, &rec, &w->err)) > 0) {
+        if (read_record(w, gzin_mtime(g)) < 0)
+            goto out;
+    }
+    if (more == 0)
+        status = close_archive(w, a, g);
+out:
+    records_free(records);
+    gzin_close(g);
+    return status;
+}
+
+static void *work(void *ctx)
+{
+    struct worker *w = ctx;
+    struct pool *p = w->pool;
+
+    while (w->status == 0 && !stopped(p)) {
+        unsigned i = atomic_fetch_add(&p->next, 1);
+
+        if (i >= p->n)
+            break;
+        w->archive = i;
+        w->status = read_archive(w, &p->archive[i]);
+    }
+    if (w->status < 0)
+        atomic_store(&p->stop, true);
+    return NULL;
+}
+
+static int worker_init(struct worker *w, struct pool *p, const struct fold *into, struct err *e)
+{
+    w->pool = p;
+    fold_init(&w->fold, into->archives);
+    w->reader = event_reader_new(&p->o->events);
+    if (!w->reader)
+        return err_oom(e);
+    if (p->o->rejects)
+        return rejects_sink_new(p->o->rejects, &w->rejects, e);
+    return 0;
+}
+
+/* The first worker is this thread: with one job no other is started. */
+static int run_workers(struct worker *w, unsigned n, struct err *e)
+{
+    unsigned i;
+    int status = 0;
+
+    for (i = 1; i < n; i++) {
+        int code = pthread_create(&w[i].thread, NULL, work, &w[i]);
+
+        if (code != 0) { /* fewer threads do the same work */
+            log_detail("could not start thread %u: %s", i + 1, strerror(code));
+            break;
+        }
+        w[i].started = true;
+    }
+    (void)work(&w[0]);
+    for (i = 1; i < n; i++) {
+        if (w[i].started)
+            (void)pthread_join(w[i].thread, NULL);
+    }
+    for (i = 0; i < n; i++) {
+        if (w[i].status < 0 && w[i].err.status != 0 && status == 0) {
+            *e = w[i].err;
+            status = -1;
+        }
+    }
+    return status;
+}
+
+static int gather(struct worker *w, unsigned n, struct fold *f, struct event_counts *counts,
+                  struct err *e)
+{
+    unsigned i;
+
+    for (i = 0; i < n; i++) {
+        if (fold_merge(f, &w[i].fold, e) < 0)
+            return -1;
+        fold_release(&w[i].fold);
+        if (event_counts_merge(counts, &w[i].counts) < 0)
+            return err_oom(e);
+    }
+    return 0;
+}
+
+int source_archive_fold(struct archive *a, uint32_t n, const struct source_options *o,
+                        struct fold *f, struct event_counts *counts, struct err *e)
+{
+    struct pool pool = {.archive = a, .n = n, .o = o};
+    unsigned jobs = o->jobs < n ? o->jobs : n, i;
+    struct worker *w;
+    int status = -1;
+
+    if (n == 0)
+        return 0;
+    w = calloc(jobs, sizeof *w);
+    if (!w)
+        return err_oom(e);
+    for (i = 0; i < jobs; i++) {
+        if (worker_init(&w[i], &pool, f, e) < 0)
+            goto out;
+    }
+    if (run_workers(w, jobs, e) < 0)
+        goto out;
+    if (o->interrupted && *o->interrupted) {
+        (void)err_set(e, EXIT_FAILED, "interrupted");
+        goto out;
+    }
+    status = gather(w, jobs, f, counts, e);
+out:
+    for (i = 0; i < jobs; i++) {
+        event_reader_free(w[i].reader);
+        fold_release(&w[i].fold);
+        event_counts_release(&w[i].counts);
+    }
+    free(w);
+    return status;
+}

@@ -1,0 +1,39 @@
+/* source_archive.h - archives -> evidence: a pool of threads, each of which
+ * takes the next archive, reads it and folds it into a table of its own. The
+ * tables are merged at the end, so the threads share nothing on the way.
+ */
+#ifndef RECONCILE_SOURCE_ARCHIVE_H
+#define RECONCILE_SOURCE_ARCHIVE_H
+
+#include "event.h"
+#include "fold.h"
+#include "gzin.h"
+#include "rejects.h"
+
+#include <signal.h>
+
+/* One archive. */
+struct archive {
+    const char *name;        /* as given; its number in the fold's archives is its index */
+    enum gzin_damage damage; /* how it ended */
+    char *problem;           /* what was wrong with it, one line; NULL: nothing. Owned. */
+    uint64_t bytes_in, bytes_out;
+};
+
+struct source_options {
+    struct event_options events;
+    size_t max_record;       /* bytes */
+    unsigned jobs;           /* threads, at least 1 */
+    unsigned shown;          /* rejected parts that are warned about one by one at most */
+    int64_t now;             /* of the run */
+    int64_t since, until;    /* event times since <= t < until; TIME_NONE: no bound */
+    struct rejects *rejects; /* where rejected records go; NULL: nowhere */
+    const volatile sig_atomic_t *interrupted; /* non-zero: stop and fail */
+};
+
+/* Reads all of a[0..n), whose names are f's archives by index. Damage and
+ * unreadable archives are told in a[] and are no failure. */
+int source_archive_fold(struct archive *a, uint32_t n, const struct source_options *o,
+                        struct fold *f, struct event_counts *counts, struct err *e);
+
+#endif
