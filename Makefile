@@ -110,7 +110,9 @@ $(BUILD)/flags:
 	@mkdir -p $(@D)
 	@printf '%s\n' '$(subst ','\'',$(FLAGS_NOW))' >$@
 
-$(BUILD)/gen/sql.h $(BUILD)/gen/sql_embedded.c &: $(SQL_SRC) tools/embed-sql.sh $(BUILD)/flags
+# One run writes both.
+$(BUILD)/gen/sql_embedded.c: $(BUILD)/gen/sql.h ;
+$(BUILD)/gen/sql.h: $(SQL_SRC) tools/embed-sql.sh $(BUILD)/flags
 	$(call SAY,SQL)sh tools/embed-sql.sh $(BUILD)/gen $(SQL_SRC)
 
 # A statement may be longer than the 4095 bytes ISO C promises for a literal.
