@@ -15,14 +15,14 @@ build=${1:-build}
 # Lowest first; a line that starts with a space goes on with the layer before.
 # sql is the header made from lib/sql/*.sql.
 LAYERS='
-base    banned slice utf8 err log buf arena tally histogram clock zone opt ident
-        idmap names jsonbytes jsonscan jwalk jsonw
+base    banned version slice utf8 err log buf arena tally histogram warnings
+        clock zone opt ident idmap names jsonbytes jsonscan jwalk jsonw
 io      inflater gzin archives records spill outfile http pgbin pg pgconn
 core    evidence status event fold decide
 source  source rejects source_archive source_api
-store   sql schema store directory match apply run
+store   sql schema store store_pg directory match scope judge apply run
 out     states report html metrics actions
-app     pipeline
+app     options checks pipeline tool_main
 '
 
 # header of a library, or a directory of them | the modules that may include it
