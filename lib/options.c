@@ -1,0 +1,470 @@
+#include "options.h"
+
+#include "inflater.h"
+#include "version.h"
+
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <jansson.h>
+
+#define REPLAY TOOL_BIT(TOOL_REPLAY)
+#define AUDIT TOOL_BIT(TOOL_AUDIT)
+#define RECONCILE TOOL_BIT(TOOL_RECONCILE)
+#define BOTH (REPLAY | AUDIT)
+
+#define GIB (INT64_C(1) << 30)
+
+enum { NEEDS_DATABASE = 1 }; /* marks: no use with --offline */
+
+#define AT(member) offsetof(struct options, member)
+
+static const struct opt table[] = {
+    {.tools = BOTH, .help = "Database"},
+    {"dbname", 'd', "CONNINFO", BOTH, OPT_TEXT, AT(dbname),
+     "libpq connection string or URI; PG* variables, service and password files work", NULL,
+     "libpq's", NULL, NEEDS_DATABASE, 0, 0},
+    {"apply", 0, NULL, BOTH, OPT_FLAG, AT(apply_given), "write the corrections", NULL, "a dry run",
+     NULL, 0, 0, 0},
+    {"dry-run", 'n', NULL, BOTH, OPT_FLAG, AT(dry_run),
+     "write nothing; wins over --apply, wherever given", NULL, NULL, NULL, 0, 0, 0},
+    {"batch", 0, "ROWS", BOTH, OPT_NUMBER, AT(batch), "corrections per transaction at most", "5000",
+     NULL, NULL, NEEDS_DATABASE, 1, 1000000},
+    {"single-transaction", 0, NULL, BOTH, OPT_FLAG, AT(single_transaction),
+     "all corrections in one transaction", NULL, NULL, NULL, NEEDS_DATABASE, 0, 0},
+    {"lock-wait", 0, "AGE", BOTH, OPT_AGE, AT(lock_wait), "how long to wait for another run to end",
+     "0", NULL, NULL, NEEDS_DATABASE, 0, 0},
+    {"pause", 0, "MS", BOTH, OPT_MILLISECONDS, AT(pause), "pause between batches, milliseconds",
+     "0", NULL, NULL, NEEDS_DATABASE, 0, 0},
+
+    {.tools = BOTH, .help = "Scope"},
+    {"campaign", 0, "ID|NAME", BOTH, OPT_LIST, AT(campaign),
+     "this campaign; repeatable; a name must be unique", NULL, NULL, NULL, NEEDS_DATABASE, 0, 0},
+    {"tenant", 0, "ID", BOTH, OPT_LIST, AT(tenant), "this tenant's campaigns; repeatable", NULL,
+     NULL, NULL, NEEDS_DATABASE, 0, 0},
+    {"all", 0, NULL, REPLAY, OPT_FLAG, AT(all), "every campaign", NULL,
+     "those the evidence touches", NULL, NEEDS_DATABASE, 0, 0},
+    {"all", 0, NULL, AUDIT, OPT_FLAG, AT(all), "every campaign, which is the default", NULL, NULL,
+     NULL, 0, 0, 0},
+    {"instance", 0, "NAME", REPLAY, OPT_LIST, AT(instance),
+     "only what this instance says; repeatable", NULL, NULL, NULL, 0, 0, 0},
+    {"since", 0, "TIME", REPLAY, OPT_TIME, AT(since_text),
+     "only events from this time on: RFC 3339, a date, or an age such as 36h or 7d", NULL, NULL,
+     NULL, 0, 0, 0},
+    {"until", 0, "TIME", REPLAY, OPT_TIME, AT(until_text), "only events before this time", NULL,
+     NULL, NULL, 0, 0, 0},
+    {"sent-since", 0, "TIME", AUDIT, OPT_TIME, AT(sent_since_text),
+     "campaigns with a message sent at this time or later: RFC 3339, a date, or an age such as "
+     "36h or 7d",
+     NULL, "all", NULL, 0, 0, 0},
+    {"sent-until", 0, "TIME", AUDIT, OPT_TIME, AT(sent_until_text),
+     "campaigns with a message sent before this time", NULL, NULL, NULL, 0, 0, 0},
+
+    {.tools = REPLAY, .help = "Reading"},
+    {"offline", 0, NULL, REPLAY, OPT_FLAG, AT(offline), "no database: only fold the archives", NULL,
+     NULL, NULL, 0, 0, 0},
+    {"states-in", 0, "FILE", REPLAY, OPT_FILE_LIST, AT(states_in),
+     "add evidence written by --states-out; repeatable; ARCHIVE may then be left out", NULL, NULL,
+     NULL, 0, 0, 0},
+    {"status-codes", 0, "app|baileys", REPLAY, OPT_CHOICE, AT(status_codes),
+     "what numeric statuses mean: app = 0 failed, 1 pending, 2 delivered, 3 read; baileys = 0 "
+     "failed, 1 pending, 2 sent, 3 delivered, 4 and 5 read",
+     "app", NULL, "RECONCILE_STATUS_CODES", 0, 0, 0},
+    {"date-time-zone", 0, "ZONE", REPLAY, OPT_TEXT, AT(date_time_zone),
+     "zone of a body's date_time without offset or with Z", "UTC", NULL, NULL, 0, 0, 0},
+    {"max-record", 0, "SIZE", REPLAY, OPT_SIZE, AT(max_record),
+     "larger records are rejected without being held in memory", "256M", NULL, NULL, 0, 1, 8 * GIB},
+    {"jobs", 'j', "N", REPLAY, OPT_NUMBER, AT(jobs), "threads", NULL, "the number of processors",
+     NULL, 0, 1, 1024},
+
+    {.tools = BOTH, .help = "Deciding"},
+    {"app-zone", 0, "ZONE", BOTH, OPT_TEXT, AT(app_zone),
+     "zone of the application, and of dates and times without offset in options",
+     "America/Sao_Paulo", NULL, NULL, 0, 0, 0},
+    {"settle", 0, "AGE", BOTH, OPT_AGE, AT(settle), "leave rows younger than this to the next run",
+     "15m", NULL, NULL, 0, 0, 0},
+    {"any-instance", 0, NULL, REPLAY, OPT_FLAG, AT(any_instance),
+     "let every instance speak for every row", NULL, NULL, NULL, NEEDS_DATABASE, 0, 0},
+    {"rebuild", 0, NULL, REPLAY, OPT_FLAG, AT(policy.rebuild),
+     "believe only the evidence, and take back what it does not prove", NULL, NULL, NULL,
+     NEEDS_DATABASE, 0, 0},
+    {"failed-wins", 0, "always|unless-delivered", BOTH, OPT_CHOICE, AT(failed_wins),
+     "when a failure is the final status", "always", NULL, NULL, 0, 0, 0},
+    {"timestamps", 0, "fill|earliest", REPLAY, OPT_CHOICE, AT(timestamps),
+     "fill in times that are missing, or take the earliest known", "fill", NULL, NULL, 0, 0, 0},
+    {"time-tolerance", 0, "SECONDS", REPLAY, OPT_SECONDS, AT(policy.tolerance),
+     "with --timestamps earliest: smaller differences are left", "60", NULL, NULL, 0, 0, 0},
+    {"approximate-times", 0, "observed|null", REPLAY, OPT_CHOICE, AT(approximate_times),
+     "use times that are only upper bounds, or treat them as unknown", "observed", NULL, NULL, 0, 0,
+     0},
+    {"fix-total", 0, NULL, BOTH, OPT_FLAG, AT(fix_total), "write total_contacts too", NULL, NULL,
+     NULL, NEEDS_DATABASE, 0, 0},
+
+    {.tools = BOTH, .help = "Safety catches"},
+    {"accept-damaged", 0, NULL, REPLAY, OPT_FLAG, AT(accept_damaged),
+     "write although an archive is corrupt", NULL, NULL, NULL, 0, 0, 0},
+    {"accept-clock", 0, NULL, REPLAY, OPT_FLAG, AT(accept_clock),
+     "write although an instance's clock looks wrong", NULL, NULL, NULL, 0, 0, 0},
+    {"accept-partial", 0, NULL, REPLAY, OPT_FLAG, AT(accept_partial),
+     "rebuild although the archives do not cover a campaign's whole life", NULL, NULL, NULL,
+     NEEDS_DATABASE, 0, 0},
+    {"max-corrections", 0, "N|P%", BOTH, OPT_LIMIT, AT(max_corrections),
+     "refuse to write more than N, or P percent of the rows in scope", NULL, "no limit", NULL,
+     NEEDS_DATABASE, 0, 0},
+
+    {.tools = BOTH, .help = "Output"},
+    {"format", 0, "text|json", BOTH, OPT_CHOICE, AT(format), "of the report", "text", NULL, NULL, 0,
+     0, 0},
+    {"output", 'o', "FILE", BOTH, OPT_FILE, AT(output), "the report; - is stdout", "-", "stdout",
+     NULL, 0, 0, 0},
+    {"details", 0, NULL, BOTH, OPT_FLAG, AT(report.details), "list every correction", NULL, NULL,
+     NULL, 0, 0, 0},
+    {"states-out", 0, "FILE", REPLAY, OPT_FILE, AT(states_out),
+     "write the folded evidence; gzip if it ends in .gz; - is stdout, which needs -o FILE", NULL,
+     NULL, NULL, 0, 0, 0},
+    {"rejects", 0, "FILE", REPLAY, OPT_DISK_FILE, AT(rejects),
+     "write every rejected record, API keys masked", NULL, NULL, NULL, 0, 0, 0},
+    {"quiet", 'q', NULL, BOTH, OPT_FLAG, AT(quiet), "on stderr only errors", NULL, NULL, NULL, 0, 0,
+     0},
+    {"verbose", 'v', NULL, BOTH, OPT_FLAG, AT(verbose),
+     "more on stderr, and all campaigns in scope in the report", NULL, NULL, NULL, 0, 0, 0},
+    {"help", 0, NULL, BOTH | RECONCILE, OPT_STOP, AT(help), "print this, and end", NULL, NULL, NULL,
+     0, 0, 0},
+    {"version", 0, NULL, BOTH | RECONCILE, OPT_STOP, AT(version),
+     "print version and libraries, and end", NULL, NULL, NULL, 0, 0, 0},
+};
+
+_Static_assert(sizeof table / sizeof *table <= OPTIONS_GIVEN_MAX, "options.given is too short");
+
+const struct opt_table *options_table(void)
+{
+    static const struct opt_table whole = {table, sizeof table / sizeof *table};
+
+    return &whole;
+}
+
+bool options_given(const struct options *o, const char *name)
+{
+    size_t i = opt_find(options_table(), TOOL_BIT(o->tool), name, strlen(name));
+
+    return i < options_table()->n && o->given[i];
+}
+
+/* ---- after the command line has been read ------------------------------- */
+
+/* Loaded only where it is needed: a machine without a zone database can do
+ * whatever needs none. */
+struct lazy_zone {
+    const char *name;
+    struct zone *zone;
+    bool loaded;
+};
+
+static int lazy_load(struct lazy_zone *z, struct err *e)
+{
+    if (z->loaded)
+        return 0;
+    z->loaded = true;
+    return zone_load(&z->zone, z->name, e) < 0 ? err_prefix(e, "--app-zone") : 0;
+}
+
+/* Does the text of a time, which is sound, depend on a zone? */
+static bool needs_zone(const char *text)
+{
+    enum time_offset offset;
+    int64_t us;
+
+    if (age_read(text, &us))
+        return false;
+    return !time_read(text, strlen(text), &us, &offset) || offset == TIME_OFFSET_NONE;
+}
+
+static int read_time(const char *name, const char *text, struct lazy_zone *z, int64_t now,
+                     int64_t *us, struct err *e)
+{
+    *us = TIME_NONE;
+    if (!text)
+        return 0;
+    if (!time_option(text, NULL, now, us))
+        return err_set(e, EXIT_USAGE,
+                       "invalid value \"%s\" for --%s: a time such as 2026-11-01T12:00:00Z, a date "
+                       "or an age such as 36h is needed",
+                       text, name);
+    if (!needs_zone(text))
+        return 0;
+    if (lazy_load(z, e) < 0)
+        return -1;
+    (void)time_option(text, z->zone, now, us);
+    return 0;
+}
+
+static int read_times(struct options *o, int64_t now, struct err *e)
+{
+    struct lazy_zone z = {o->app_zone, NULL, false};
+    int result = -1;
+
+    if (options_given(o, "app-zone") && lazy_load(&z, e) < 0)
+        goto out;
+    if (read_time("since", o->since_text, &z, now, &o->since, e) < 0 ||
+        read_time("until", o->until_text, &z, now, &o->until, e) < 0 ||
+        read_time("sent-since", o->sent_since_text, &z, now, &o->sent_since, e) < 0 ||
+        read_time("sent-until", o->sent_until_text, &z, now, &o->sent_until, e) < 0)
+        goto out;
+    if (zone_load(&o->date_time_table, o->date_time_zone, e) < 0) {
+        (void)err_prefix(e, "--date-time-zone");
+        goto out;
+    }
+    result = 0;
+out:
+    zone_free(z.zone);
+    return result;
+}
+
+/* Those this process may run on, which a container may have fewer of than the
+ * machine. */
+static int64_t processors(void)
+{
+    cpu_set_t set;
+    int n = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
+
+    return n < 1 ? 1 : n > 1024 ? 1024 : n;
+}
+
+static void derive(struct options *o)
+{
+    o->apply = o->apply_given && !o->dry_run;
+    o->status_codes_named = options_given(o, "status-codes");
+    o->policy.failed_unless_delivered = o->failed_wins == 1;
+    o->policy.earliest = o->timestamps == 1;
+    o->policy.null_approximate = o->approximate_times == 1;
+    o->report.format = o->format == 1 ? REPORT_JSON : REPORT_TEXT;
+    o->report.verbose = o->verbose;
+    if (o->jobs == 0)
+        o->jobs = processors();
+}
+
+/* ---- what does not go together ------------------------------------------ */
+
+static int check_operands(const struct options *o, struct err *e)
+{
+    size_t from_stdin = 0;
+
+    if (o->tool != TOOL_REPLAY && o->archives > 0)
+        return err_set(e, EXIT_USAGE, "unexpected argument \"%s\"", o->archive[0]);
+    if (o->tool == TOOL_REPLAY && o->archives == 0 && o->states_in.n == 0)
+        return err_set(e, EXIT_USAGE, "an ARCHIVE or --states-in is needed");
+    for (size_t i = 0; i < o->archives && from_stdin == 0; i++)
+        from_stdin = strcmp(o->archive[i], "-") == 0; /* named twice, it is read once */
+    for (size_t i = 0; i < o->states_in.n; i++)
+        from_stdin += strcmp(o->states_in.item[i], "-") == 0;
+    if (from_stdin > 1)
+        return err_set(e, EXIT_USAGE, "stdin can be read only once");
+    return 0;
+}
+
+static int check_offline(const struct options *o, struct err *e)
+{
+    if (!o->offline)
+        return 0;
+    if (o->apply)
+        return err_set(e, EXIT_USAGE, "--apply cannot be used with --offline");
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++)
+        if (o->given[i] && (table[i].marks & NEEDS_DATABASE))
+            return err_set(e, EXIT_USAGE, "--%s cannot be used with --offline", table[i].name);
+    return 0;
+}
+
+static int check_scope(const struct options *o, struct err *e)
+{
+    if (o->all && (o->campaign.n > 0 || o->tenant.n > 0))
+        return err_set(e, EXIT_USAGE, "--all cannot be used with --%s",
+                       o->campaign.n > 0 ? "campaign" : "tenant");
+    if (o->all && (o->sent_since != TIME_NONE || o->sent_until != TIME_NONE))
+        return err_set(e, EXIT_USAGE, "--all cannot be used with --sent-%s",
+                       o->sent_since != TIME_NONE ? "since" : "until");
+    if (o->states_in.n > 0 && (o->since != TIME_NONE || o->until != TIME_NONE))
+        return err_set(e, EXIT_USAGE, "--%s cannot be used with --states-in",
+                       o->since != TIME_NONE ? "since" : "until");
+    if (o->policy.rebuild && o->instance.n > 0)
+        return err_set(e, EXIT_USAGE, "--rebuild cannot be used with --instance");
+    if (o->since != TIME_NONE && o->until != TIME_NONE && o->since >= o->until)
+        return err_set(e, EXIT_USAGE, "--since must be before --until");
+    if (o->sent_since != TIME_NONE && o->sent_until != TIME_NONE && o->sent_since >= o->sent_until)
+        return err_set(e, EXIT_USAGE, "--sent-since must be before --sent-until");
+    return 0;
+}
+
+/* Two outputs to one file would leave what one of them wrote. */
+static int check_outputs(const struct options *o, struct err *e)
+{
+    const struct {
+        const char *name, *path;
+    } out[] = {{"output", o->output}, {"states-out", o->states_out}, {"rejects", o->rejects}};
+    const size_t n = sizeof out / sizeof *out;
+
+    if (o->states_out && strcmp(o->states_out, "-") == 0 && strcmp(o->output, "-") == 0)
+        return err_set(e, EXIT_USAGE,
+                       "--states-out - needs -o FILE, as the report goes to stdout too");
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = i + 1; k < n; k++)
+            if (out[i].path && out[k].path && strcmp(out[i].path, out[k].path) == 0 &&
+                strncmp(out[i].path, "/dev/", 5) != 0)
+                return err_set(e, EXIT_USAGE, "--%s and --%s name the same file", out[i].name,
+                               out[k].name);
+    return 0;
+}
+
+static int check_environment(struct err *e)
+{
+    const char *now = getenv("RECONCILE_NOW");
+    enum time_offset offset;
+    int64_t us;
+
+    if (now && !time_read(now, strlen(now), &us, &offset))
+        return err_set(e, EXIT_USAGE,
+                       "invalid value \"%s\" for RECONCILE_NOW: a time such as "
+                       "2026-11-01T12:00:00Z is needed",
+                       now);
+    return 0;
+}
+
+/* ---- the interface ------------------------------------------------------ */
+
+/* What the tools are called, and what they are for. */
+static const struct {
+    enum tool tool;
+    const char *name, *usage, *about;
+} tools[TOOL_COUNT] = {
+    [TOOL_REPLAY] = {TOOL_REPLAY, "replay", "replay [options] ARCHIVE...",
+                     "Folds archived webhooks of Evolution API into what is known of each message, "
+                     "and corrects the campaigns' rows and counters by it. An ARCHIVE is a file of "
+                     "JSON, gzip or plain, a directory of such files, or - for stdin. Without "
+                     "--apply nothing is written: the report says what would be."},
+    [TOOL_AUDIT] = {TOOL_AUDIT, "reconcile audit", "reconcile audit [options]",
+                    "Decides every row by what it records itself, and counts the campaigns again. "
+                    "Without --apply nothing is written: the report says what would be."},
+    [TOOL_RECONCILE] = {TOOL_RECONCILE, "reconcile", "reconcile COMMAND [options]",
+                        "Corrects the campaigns' rows and counters without archives."},
+};
+
+const char *tool_name(enum tool tool)
+{
+    return tools[tool].name;
+}
+
+/* The command in argv[1]; an option there can only ask for help or version. */
+static int find_command(struct options *o, int *argc, char *const **argv, struct err *e)
+{
+    const char *word = *argc > 1 ? (*argv)[1] : NULL;
+
+    if (!word)
+        return err_set(e, EXIT_USAGE, "a command is needed; reconcile --help lists them");
+    if (word[0] == '-')
+        return 0;
+    for (size_t i = 0; i < TOOL_COUNT; i++)
+        if (strncmp(tools[i].name, "reconcile ", 10) == 0 && strcmp(tools[i].name + 10, word) == 0)
+            o->tool = tools[i].tool;
+    if (o->tool == TOOL_RECONCILE)
+        return err_set(e, EXIT_USAGE, "unknown command \"%s\"; reconcile --help lists them", word);
+    --*argc;
+    ++*argv;
+    return 0;
+}
+
+int options_parse(struct options *o, enum tool tool, int argc, char *const *argv, int64_t now,
+                  struct err *e)
+{
+    struct opt_target to = {o, o->given};
+
+    *o = (struct options){.tool = tool};
+    if (tool == TOOL_RECONCILE && find_command(o, &argc, &argv, e) < 0)
+        return -1;
+    o->archive = calloc((size_t)argc + 1, sizeof *o->archive);
+    if (!o->archive)
+        return err_oom(e);
+    if (opt_set_defaults(options_table(), TOOL_BIT(o->tool), to, e) < 0 ||
+        opt_parse(options_table(), TOOL_BIT(o->tool), to, argc, argv, o->archive, &o->archives, e) <
+            0)
+        return -1;
+    if (o->help || o->version)
+        return 0;
+    if (o->tool == TOOL_RECONCILE) /* "--", or a lone dash */
+        return err_set(e, EXIT_USAGE, "a command is needed; reconcile --help lists them");
+    if (check_environment(e) < 0 || read_times(o, now, e) < 0)
+        return -1;
+    derive(o);
+    if (check_operands(o, e) < 0 || check_offline(o, e) < 0 || check_scope(o, e) < 0 ||
+        check_outputs(o, e) < 0)
+        return -1;
+    return 0;
+}
+
+void options_release(struct options *o)
+{
+    opt_release(options_table(), o);
+    zone_free(o->date_time_table);
+    o->date_time_table = NULL;
+    free(o->archive);
+    o->archive = NULL;
+    o->archives = 0;
+}
+
+/* ---- help and version --------------------------------------------------- */
+
+static void help_list(struct buf *b, const char *heading, const char *const (*line)[2], size_t n,
+                      size_t indent)
+{
+    buf_addf(b, "\n%s:\n", heading);
+    for (size_t i = 0; i < n; i++) {
+        size_t start = b->len;
+
+        buf_addf(b, "  %s", line[i][0]);
+        opt_wrap(b, line[i][1], b->len - start, indent);
+    }
+}
+
+void options_help(enum tool tool, struct buf *b)
+{
+    static const char *const environment[][2] = {
+        {"PGHOST, PGUSER, ...", "libpq's own variables"},
+        {"RECONCILE_NOW", "a time to take for now, to repeat a run of another day"},
+    };
+    static const char *const exits[][2] = {
+        {"0", "nothing to correct, or all corrected"},
+        {"1", "a dry run found corrections, or counters that differ"},
+        {"2", "usage or configuration"},
+        {"3", "some input could not be read or used; the rest was done"},
+        {"4", "failed or refused; the message says what had been committed"},
+        {"5", "another run holds the lock"},
+        {"128 + N", "ended by signal N; the batch under way was rolled back"},
+    };
+
+    buf_addf(b, "Usage: %s\n\n", tools[tool].usage);
+    opt_wrap(b, tools[tool].about, 0, 0);
+    if (tool == TOOL_RECONCILE) {
+        buf_adds(b, "\nCommands:\n");
+        for (size_t i = 0; i < TOOL_RECONCILE; i++)
+            if (strncmp(tools[i].name, "reconcile ", 10) == 0) {
+                size_t start = b->len;
+
+                buf_addf(b, "  %s", tools[i].name + 10);
+                opt_wrap(b, tools[i].about, b->len - start, 12);
+            }
+        buf_adds(b, "\nreconcile COMMAND --help tells of the options of a command.\n");
+        return;
+    }
+    opt_help(options_table(), TOOL_BIT(tool), b);
+    help_list(b, "Environment", environment, sizeof environment / sizeof *environment, 24);
+    help_list(b, "Exit status", exits, sizeof exits / sizeof *exits, 12);
+}
+
+void options_version(enum tool tool, const char *const *libraries, size_t n, struct buf *b)
+{
+    buf_addf(b, "%s %s\n", tool == TOOL_REPLAY ? "replay" : "reconcile", VERSION);
+    buf_addf(b, "%s\njansson %s\n", inflater_library(), JANSSON_VERSION);
+    for (size_t i = 0; i < n; i++)
+        buf_addf(b, "%s\n", libraries[i]);
+}

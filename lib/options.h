@@ -1,0 +1,109 @@
+/* options.h - what the command line asks for, read and checked.
+ *
+ * The one table of all options is in options.c; a tool's command line, its
+ * --help and its environment variables are read from it.
+ */
+#ifndef RECONCILE_OPTIONS_H
+#define RECONCILE_OPTIONS_H
+
+#include "clock.h"
+#include "decide.h"
+#include "err.h"
+#include "opt.h"
+#include "report.h"
+#include "status.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* What has options of its own. TOOL_RECONCILE stands before the command is
+ * known: options_parse then finds it in argv[1]. */
+enum tool { TOOL_REPLAY, TOOL_AUDIT, TOOL_RECONCILE, TOOL_COUNT };
+
+#define OPTIONS_GIVEN_MAX 128 /* entries of the table at most */
+
+struct options {
+    enum tool tool;
+    bool help, version; /* asked for: then nothing else has been checked */
+
+    /* database and writing */
+    const char *dbname;      /* NULL: libpq's own defaults */
+    bool apply;              /* write: --apply, and not -n */
+    bool dry_run;            /* -n was given */
+    int64_t batch;           /* corrections per transaction at most */
+    bool single_transaction; /* all of them in one */
+    int64_t lock_wait;       /* µs to wait for another run */
+    int64_t pause;           /* µs between batches */
+
+    /* scope */
+    struct opt_list campaign, tenant; /* ids, or names of campaigns */
+    struct opt_list instance;         /* names */
+    bool all;                         /* every campaign */
+    int64_t since, until;             /* µs; event times, since <= t < until; TIME_NONE: open */
+    int64_t sent_since, sent_until;   /* µs; sent_at, likewise */
+
+    /* input */
+    char **archive; /* the operands as given; owned, the texts are argv's */
+    size_t archives;
+    struct opt_list states_in;
+    bool offline;       /* no database */
+    int64_t max_record; /* bytes */
+    int64_t jobs;       /* threads, at least 1 */
+
+    /* how it is understood */
+    int status_codes;             /* enum status_codes */
+    bool status_codes_named;      /* by option or environment, and not just the default */
+    const char *date_time_zone;   /* IANA name */
+    struct zone *date_time_table; /* the same, loaded; NULL: UTC. Owned. */
+    const char *app_zone;         /* IANA name */
+    int64_t settle;               /* µs */
+    bool any_instance, fix_total;
+    /* --rebuild --failed-wins --timestamps --approximate-times --time-tolerance */
+    struct policy policy;
+
+    /* safety catches */
+    bool accept_damaged, accept_clock, accept_partial;
+    struct opt_limit max_corrections;
+
+    /* output */
+    const char *states_out, *rejects; /* NULL: none */
+    const char *output;               /* "-": stdout */
+    struct report_options report;     /* --format --details --verbose */
+    bool quiet, verbose;
+
+    /* as read, before it became one of the above */
+    const char *since_text, *until_text, *sent_since_text, *sent_until_text;
+    int format, failed_wins, timestamps, approximate_times;
+    bool apply_given;
+    bool given[OPTIONS_GIVEN_MAX]; /* per entry of the table: by option or environment */
+};
+
+/* Reads and checks the command line. now: µs, of the run, for ages. Failure is
+ * EXIT_USAGE with one line. With help or version asked for, 0 is returned at
+ * once; o->tool then says whose help. Before threads start, as zones are
+ * loaded. To be released whatever it returns. */
+int options_parse(struct options *o, enum tool tool, int argc, char *const *argv, int64_t now,
+                  struct err *e);
+void options_release(struct options *o);
+
+/* Was the option of this long name given by option or environment? */
+bool options_given(const struct options *o, const char *name);
+
+/* "replay", "reconcile audit" */
+const char *tool_name(enum tool tool);
+
+/* Appends what --help prints. */
+void options_help(enum tool tool, struct buf *b);
+
+/* Appends what --version prints: the tool, the decompressor, jansson, and a
+ * line for each of the n texts given ("libpq 15.3"). */
+void options_version(enum tool tool, const char *const *libraries, size_t n, struct buf *b);
+
+/* The table, for whatever else is made of it. */
+const struct opt_table *options_table(void);
+
+/* The bit of a tool in struct opt's tools. */
+#define TOOL_BIT(t) (1u << (unsigned)(t))
+
+#endif
