@@ -1,5 +1,6 @@
 #include "event.h"
 
+#include "event_time.h"
 #include "jsonscan.h"
 #include "jwalk.h"
 
@@ -96,131 +97,6 @@ static int no_memory(struct reading *g)
     return err_oom(g->e);
 }
 
-/* --- times --- */
-
-static bool in_range(int64_t us)
-{
-    return us >= TIME_EVENT_MIN && us <= TIME_EVENT_MAX;
-}
-
-static bool is_digits(struct slice s)
-{
-    size_t i;
-
-    for (i = 0; i < s.n; i++) {
-        if (s.p[i] < '0' || s.p[i] > '9')
-            return false;
-    }
-    return s.n > 0;
-}
-
-/* Digits as a number, INT64_MAX where it is larger. */
-static int64_t digits_value(struct slice s)
-{
-    int64_t v = 0;
-    size_t i;
-
-    for (i = 0; i < s.n; i++) {
-        int d = s.p[i] - '0';
-
-        if (v > (INT64_MAX - d) / 10)
-            return INT64_MAX;
-        v = v * 10 + d;
-    }
-    return v;
-}
-
-/* Scales v to microseconds; TIME_NONE out of range. */
-static int64_t scale_digits(int64_t v, int64_t unit)
-{
-    if (v > TIME_EVENT_MAX / unit)
-        return TIME_NONE;
-    return in_range(v * unit) ? v * unit : TIME_NONE;
-}
-
-static int64_t from_double(double us)
-{
-    if (!(us >= (double)TIME_EVENT_MIN && us <= (double)TIME_EVENT_MAX))
-        return TIME_NONE;
-    return in_range((int64_t)us) ? (int64_t)us : TIME_NONE;
-}
-
-/* An update's datetime: epoch milliseconds, a number or digits. */
-static int64_t read_datetime(struct reading *g, struct slice value)
-{
-    struct slice s;
-
-    if (!value.p)
-        return TIME_NONE;
-    if (jwalk_type_of(value) == JWALK_NUMBER)
-        return from_double(floor(jwalk_number(value) * 1000.0));
-    if (!jwalk_is_text(value) || !jwalk_string(value, &g->r->word, &s) || !is_digits(s))
-        return TIME_NONE;
-    return scale_digits(digits_value(s), 1000);
-}
-
-/* A body's date_time, whose Z is not to be believed. */
-static int64_t read_date_time(struct reading *g, struct slice value)
-{
-    enum time_offset offset;
-    struct slice s;
-    int64_t us;
-
-    if (!value.p || !jwalk_is_text(value) || !jwalk_string(value, &g->r->word, &s) ||
-        !time_read(s.p, s.n, &us, &offset))
-        return TIME_NONE;
-    if (offset != TIME_OFFSET_NUMERIC)
-        us = zone_to_utc(g->r->o.date_time_zone, us);
-    return in_range(us) ? us : TIME_NONE;
-}
-
-/* Epoch seconds with or without a fraction, or milliseconds from 12 digits on. */
-static int64_t read_epoch_text(struct slice s)
-{
-    const char *point = memchr(s.p, '.', s.n);
-    struct slice whole = {s.p, point ? (size_t)(point - s.p) : s.n};
-    int64_t unit = whole.n >= 12 ? 1000 : US_PER_SECOND;
-    int64_t us, part = unit;
-    size_t i;
-
-    if (!is_digits(whole))
-        return TIME_NONE;
-    us = digits_value(whole);
-    if (us > TIME_EVENT_MAX / unit)
-        return TIME_NONE;
-    us *= unit;
-    if (point) {
-        struct slice fraction = {point + 1, s.n - whole.n - 1};
-
-        if (!is_digits(fraction))
-            return TIME_NONE;
-        for (i = 0; i < fraction.n && part > 1; i++) {
-            part /= 10;
-            us += part * (fraction.p[i] - '0');
-        }
-    }
-    return in_range(us) ? us : TIME_NONE;
-}
-
-/* A capture envelope's time: RFC 3339 or epoch, text or number. */
-static int64_t read_received(struct reading *g, struct slice value)
-{
-    enum time_offset offset;
-    struct slice s;
-    int64_t us;
-
-    if (jwalk_type_of(value) == JWALK_NUMBER) {
-        double v = jwalk_number(value);
-
-        return from_double(rint(v >= 1e11 ? v * 1e3 : v * 1e6));
-    }
-    if (!jwalk_is_text(value) || !jwalk_string(value, &g->r->word, &s))
-        return TIME_NONE;
-    if (time_read(s.p, s.n, &us, &offset))
-        return in_range(us) ? us : TIME_NONE;
-    return read_epoch_text(s);
-}
-
 /* --- updates --- */
 
 /* The first text of a value: itself, or the message member of an object. */
@@ -306,7 +182,7 @@ static int read_status(struct reading *g, struct slice value, enum status_meanin
     case JWALK_STRING:
         if (!jwalk_string(value, &g->r->status, &s))
             return -1;
-        *what = is_digits(s) ? read_code(g, digits_value(s)) : status_of_word(s);
+        *what = event_is_digits(s) ? read_code(g, event_digits_value(s)) : status_of_word(s);
         return tally_add(&g->counts->raw_statuses, s, 1);
     case JWALK_NUMBER:
         return read_number_status(g, value, what);
@@ -357,7 +233,7 @@ static void choose_time(struct reading *g, const struct body *b, struct slice da
                         struct event *ev)
 {
     ev->approximate = false;
-    ev->time = read_datetime(g, datetime);
+    ev->time = event_datetime(datetime, &g->r->word);
     if (ev->time == TIME_NONE)
         ev->time = b->date_time_us;
     if (ev->time == TIME_NONE)
@@ -447,7 +323,7 @@ static void open_body(struct reading *g, struct slice object, struct body *b)
         if (!jwalk_is_text(b->instance_name))
             b->instance_name = SLICE_NONE;
     }
-    b->date_time_us = read_date_time(g, b->date_time);
+    b->date_time_us = event_date_time(b->date_time, g->r->o.date_time_zone, &g->r->word);
     b->lag = b->date_time_us != TIME_NONE && g->received != TIME_NONE
                  ? g->received - b->date_time_us
                  : TIME_NONE;
@@ -494,7 +370,7 @@ static void take_received(struct reading *g, const struct slice *times)
     int i;
 
     for (i = 0; i < 7; i++) {
-        int64_t us = times[i].p ? read_received(g, times[i]) : TIME_NONE;
+        int64_t us = event_received(times[i], &g->r->word);
 
         if (us != TIME_NONE) {
             g->received = us;

@@ -21,6 +21,9 @@ struct pg_options {
     const volatile sig_atomic_t *interrupted; /* may be NULL */
 };
 
+/* "libpq 15.3", of the library in use. */
+void pg_library_version(char *out, size_t size);
+
 /* A connection string that libpq cannot read is EXIT_USAGE, all else EXIT_FAILED. */
 int pg_open(struct pg **g, const struct pg_options *o, struct err *e);
 void pg_close(struct pg *g); /* g may be NULL; an open transaction is rolled back by the server */

@@ -124,3 +124,10 @@ int pgconn_open(PGconn **conn, const struct pg_options *o, struct err *e)
     (void)PQsetNoticeProcessor(*conn, notice, NULL);
     return 0;
 }
+
+void pg_library_version(char *out, size_t size)
+{
+    int v = PQlibVersion();
+
+    (void)snprintf(out, size, "libpq %d.%d", v / 10000, v % 10000);
+}

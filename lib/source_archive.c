@@ -141,6 +141,10 @@ static int read_archive(struct worker *w, struct archive *a)
     struct record rec;
     int status = -1, more = 0;
 
+    if (a->error) {
+        a->damage = GZIN_UNREADABLE;
+        return note_problem(a, a->error, &w->err);
+    }
     if (gzin_open(&g, a->name, w->pool->o->now, &w->err) < 0) {
         if (w->err.status == EXIT_FAILED)
             return -1;

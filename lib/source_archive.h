@@ -15,6 +15,7 @@
 /* One archive. */
 struct archive {
     const char *name;        /* as given; its number in the fold's archives is its index */
+    const char *error;       /* why it cannot even be opened; NULL: open it */
     enum gzin_damage damage; /* how it ended */
     char *problem;           /* what was wrong with it, one line; NULL: nothing. Owned. */
     uint64_t bytes_in, bytes_out;

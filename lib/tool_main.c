@@ -1,0 +1,85 @@
+#include "tool_main.h"
+
+#include "log.h"
+#include "outfile.h"
+#include "pg.h"
+#include "pipeline.h"
+
+#include <jansson.h>
+#include <signal.h>
+
+static volatile sig_atomic_t interrupted;
+
+/* The first signal ends the run in order, a second one at once. */
+static void on_signal(int number)
+{
+    interrupted = number;
+    (void)signal(number, SIG_DFL);
+}
+
+static void catch_signals(void)
+{
+    struct sigaction sa = {.sa_handler = on_signal};
+
+    (void)sigemptyset(&sa.sa_mask);
+    (void)sigaction(SIGINT, &sa, NULL);
+    (void)sigaction(SIGTERM, &sa, NULL);
+    (void)signal(SIGPIPE, SIG_IGN); /* a closed pipe is an error of a write */
+}
+
+static int print(const struct buf *b, struct err *e)
+{
+    struct outfile *f;
+
+    if (outfile_open(&f, "-", 0600, false, e) < 0)
+        return -1;
+    if (outfile_write(f, buf_str(b), b->len, e) < 0) {
+        outfile_abort(f);
+        return -1;
+    }
+    return outfile_commit(f, e);
+}
+
+static int run(const struct options *o, int argc, char **argv, int64_t started, struct err *e)
+{
+    char libpq[32];
+    const char *libraries[] = {libpq};
+    struct buf text = BUF_INIT;
+    int status;
+
+    if (!o->help && !o->version) {
+        log_open(tool_name(o->tool),
+                 o->quiet ? LOG_LEVEL_ERROR : o->verbose ? LOG_LEVEL_DETAIL : LOG_LEVEL_NOTE);
+        catch_signals();
+        return pipeline_run(o, argc, argv, started, &interrupted);
+    }
+    if (o->help) {
+        options_help(o->tool, &text);
+    } else {
+        pg_library_version(libpq, sizeof libpq);
+        options_version(o->tool, libraries, 1, &text);
+    }
+    status = print(&text, e);
+    buf_release(&text);
+    return status < 0 ? e->status : EXIT_CLEAN;
+}
+
+int tool_main(enum tool tool, int argc, char **argv)
+{
+    int64_t started = clock_now();
+    struct err e = ERR_INIT;
+    struct options o;
+    int status;
+
+    /* Hostile texts are many and short-lived: a seed that differs per run. */
+    json_object_seed(0);
+    log_open(tool_name(tool), LOG_LEVEL_NOTE);
+    if (options_parse(&o, tool, argc, argv, started, &e) < 0)
+        status = e.status;
+    else
+        status = run(&o, argc, argv, started, &e);
+    if (e.status != 0)
+        log_error("%s", e.text);
+    options_release(&o);
+    return status;
+}
