@@ -1,0 +1,31 @@
+/* report_formats.h - the formats of report.h, and what they agree on. */
+#ifndef RECONCILE_REPORT_FORMATS_H
+#define RECONCILE_REPORT_FORMATS_H
+
+#include "report.h"
+
+int report_json(struct outfile *f, const struct run *r, const struct report_options *o,
+                struct err *e);
+int report_text(struct outfile *f, const struct run *r, const struct report_options *o,
+                struct err *e);
+
+/* Is the correction one of messages.updated: written, or would be? The others
+ * turned out to be moot or were left alone. */
+bool report_counts_correction(const struct correction *c);
+
+/* Is the campaign listed? */
+bool report_lists_campaign(const struct run *r, const struct report_options *o,
+                           const struct campaign_result *c);
+
+/* part / whole in hundredths of a percent, half away from zero; 0 of nothing
+ * (docs/semantics.md 6). */
+uint64_t report_rate(int64_t part, int64_t whole);
+
+/* The column of a milestone's time: "delivered_at". */
+const char *report_time_name(enum milestone m);
+
+/* Hands b over to f once it holds a good deal, or if `all`; empties it then.
+ * Fails where b lost something to lack of memory. */
+int report_flush(struct buf *b, bool all, struct outfile *f, struct err *e);
+
+#endif
