@@ -14,137 +14,106 @@ struct number {
 
 #define NUMBERS(list) (list), sizeof(list) / sizeof(list)[0]
 
-/* ---- values ------------------------------------------------------------------ */
+/* ---- layout: a line for each member of a section, and for each row of a list ---- */
 
-static void put_text(struct buf *b, const char *s)
+/* Goes to the line of the next member or row. */
+static void next_line(struct jsonw *w)
 {
-    jsonw_string(b, s, strlen(s));
+    buf_adds(w->b, w->fresh ? "\n    " : ",\n    ");
+    w->fresh = true;
 }
 
-static void put_slice(struct buf *b, struct slice s)
+static void begin(struct jsonw *w, const char *name, char bracket)
 {
-    if (s.p)
-        jsonw_string(b, s.p, s.n);
-    else
-        buf_adds(b, "null");
+    buf_addf(w->b, "  \"%s\": %c", name, bracket);
+    w->fresh = true;
 }
 
-static void put_time(struct buf *b, int64_t us)
+static void end(struct jsonw *w, const char *bracket)
 {
-    char text[TIME_TEXT_SIZE];
-
-    if (us == TIME_NONE)
-        buf_adds(b, "null");
-    else
-        put_text(b, time_format(us, text));
+    buf_adds(w->b, w->fresh ? "" : "\n  ");
+    buf_adds(w->b, bracket);
 }
 
-static void put_ident(struct buf *b, enum ident_kind kind, struct ident id)
+/* The value comes next, without a key. */
+static void put_key(struct jsonw *w, const char *name)
+{
+    next_line(w);
+    buf_addf(w->b, "\"%s\": ", name);
+}
+
+static void put_numbers(struct jsonw *w, const struct number *list, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        put_key(w, list[i].name);
+        jsonw_uint(w, NULL, list[i].value);
+    }
+}
+
+static void put_ident(struct jsonw *w, const char *key, enum ident_kind kind, struct ident id)
 {
     char text[IDENT_TEXT_SIZE];
 
-    put_text(b, ident_format(kind, id, text));
-}
-
-/* NULL in the database is null here. */
-static void put_counter(struct buf *b, int64_t n)
-{
-    if (n < 0)
-        buf_adds(b, "null");
-    else
-        buf_addf(b, "%" PRId64, n);
-}
-
-/* ---- layout: two spaces a level, a line a member; rows of lists on one line ---- */
-
-static void begin(struct buf *b, const char *name, char bracket)
-{
-    buf_addf(b, "  \"%s\": %c", name, bracket);
-}
-
-/* Goes to the line of the next member, n having been written. */
-static void next(struct buf *b, uint64_t n)
-{
-    buf_adds(b, n > 0 ? ",\n    " : "\n    ");
-}
-
-static void end(struct buf *b, uint64_t n, char bracket)
-{
-    if (n > 0)
-        buf_adds(b, "\n  ");
-    buf_addc(b, bracket);
-    buf_adds(b, ",\n");
-}
-
-static void put_key(struct buf *b, uint64_t n, const char *name)
-{
-    next(b, n);
-    buf_addf(b, "\"%s\": ", name);
-}
-
-static void put_numbers(struct buf *b, uint64_t n, const struct number *list, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        put_key(b, n + i, list[i].name);
-        buf_addf(b, "%" PRIu64, list[i].value);
-    }
+    jsonw_text(w, key, ident_format(kind, id, text));
 }
 
 /* ---- sections ------------------------------------------------------------------ */
 
-static void put_run(struct buf *b, const struct run *r)
+static void put_run(struct jsonw *w, const struct run *r)
 {
-    begin(b, "run", '{');
-    put_key(b, 0, "id");
-    put_text(b, r->id);
-    put_key(b, 1, "tool");
-    put_text(b, r->tool);
-    put_key(b, 1, "version");
-    put_text(b, VERSION);
-    put_key(b, 1, "mode");
-    put_text(b, r->rebuild ? "rebuild" : "merge");
-    put_key(b, 1, "applied");
-    buf_adds(b, r->applied ? "true" : "false");
-    put_key(b, 1, "snapshot_at");
-    put_time(b, r->snapshot_at);
-    put_key(b, 1, "started_at");
-    put_time(b, r->started_at);
-    put_key(b, 1, "finished_at");
-    put_time(b, r->finished_at);
-    end(b, 1, '}');
+    begin(w, "run", '{');
+    put_key(w, "id");
+    jsonw_text(w, NULL, r->id);
+    put_key(w, "tool");
+    jsonw_text(w, NULL, r->tool);
+    put_key(w, "version");
+    jsonw_text(w, NULL, VERSION);
+    put_key(w, "mode");
+    jsonw_text(w, NULL, r->rebuild ? "rebuild" : "merge");
+    put_key(w, "applied");
+    jsonw_bool(w, NULL, r->applied);
+    put_key(w, "snapshot_at");
+    jsonw_time(w, NULL, r->snapshot_at);
+    put_key(w, "started_at");
+    jsonw_time(w, NULL, r->started_at);
+    put_key(w, "finished_at");
+    jsonw_time(w, NULL, r->finished_at);
+    end(w, "},\n");
 }
 
-static void put_raw(struct buf *b, uint64_t n, struct slice text, uint64_t count)
+static void put_raw(struct jsonw *w, struct slice text, uint64_t count)
 {
-    buf_adds(b, n > 0 ? ",\n      " : "\n      ");
-    put_slice(b, text);
-    buf_addf(b, ": %" PRIu64, count);
+    buf_adds(w->b, w->fresh ? "\n      " : ",\n      ");
+    jsonw_string(w->b, text.p, text.n);
+    buf_addf(w->b, ": %" PRIu64, count);
+    w->fresh = false;
 }
 
 /* What the tally could not keep is "(other)", in its place in the order, and
  * added to a status that is really called so. */
-static void put_raw_statuses(struct buf *b, const struct tally *t)
+static void put_raw_statuses(struct jsonw *w, const struct tally *t)
 {
     const struct slice other = slice_of("(other)");
-    uint64_t others = t->others, n = 0;
+    uint64_t others = t->others;
 
-    buf_addc(b, '{');
+    jsonw_object(w, NULL);
     for (size_t i = 0; i < t->n; i++) {
         struct slice text = {t->entry[i].text, t->entry[i].n};
         int c = slice_cmp(text, other);
 
         if (others > 0 && c > 0)
-            put_raw(b, n++, other, others);
-        put_raw(b, n++, text, t->entry[i].count + (c == 0 ? others : 0));
+            put_raw(w, other, others);
+        put_raw(w, text, t->entry[i].count + (c == 0 ? others : 0));
         if (c >= 0)
             others = 0;
     }
     if (others > 0)
-        put_raw(b, n++, other, others);
-    buf_adds(b, n > 0 ? "\n    }" : "}");
+        put_raw(w, other, others);
+    buf_adds(w->b, w->fresh ? "" : "\n    ");
+    jsonw_object_end(w);
 }
 
-static void put_input(struct buf *b, const struct run_input *in)
+static void put_input(struct jsonw *w, const struct run_input *in)
 {
     const struct event_counts *c = &in->events;
     const struct number before[] = {
@@ -168,15 +137,15 @@ static void put_input(struct buf *b, const struct run_input *in)
         {"requests_failed", in->requests_failed},
     };
 
-    begin(b, "input", '{');
-    put_numbers(b, 0, NUMBERS(before));
-    put_key(b, 1, "raw_statuses");
-    put_raw_statuses(b, &c->raw_statuses);
-    put_numbers(b, 1, NUMBERS(after));
-    end(b, 1, '}');
+    begin(w, "input", '{');
+    put_numbers(w, NUMBERS(before));
+    put_key(w, "raw_statuses");
+    put_raw_statuses(w, &c->raw_statuses);
+    put_numbers(w, NUMBERS(after));
+    end(w, "},\n");
 }
 
-static void put_messages(struct buf *b, const struct run_messages *m)
+static void put_messages(struct jsonw *w, const struct run_messages *m)
 {
     const struct number list[] = {
         {"distinct", m->distinct},
@@ -196,164 +165,165 @@ static void put_messages(struct buf *b, const struct run_messages *m)
         {"busy", m->busy},
     };
 
-    begin(b, "messages", '{');
-    put_numbers(b, 0, NUMBERS(list));
-    end(b, 1, '}');
+    begin(w, "messages", '{');
+    put_numbers(w, NUMBERS(list));
+    end(w, "},\n");
 }
 
-static void put_mismatches(struct buf *b, const struct run *r)
+static void put_mismatches(struct jsonw *w, const struct run *r)
 {
-    begin(b, "instance_mismatches", '[');
+    begin(w, "instance_mismatches", '[');
     for (size_t i = 0; i < r->mismatches; i++) {
-        next(b, i);
-        buf_adds(b, "{\"instance\":");
-        put_slice(b, r->mismatch[i].instance);
-        buf_addf(b, ",\"count\":%" PRIu64 "}", r->mismatch[i].count);
+        next_line(w);
+        jsonw_object(w, NULL);
+        jsonw_slice(w, "instance", r->mismatch[i].instance);
+        jsonw_uint(w, "count", r->mismatch[i].count);
+        jsonw_object_end(w);
     }
-    end(b, r->mismatches, ']');
+    end(w, "],\n");
 }
 
-static void put_causes(struct buf *b, const struct run *r)
+static void put_causes(struct jsonw *w, const struct run *r)
 {
-    begin(b, "causes", '{');
+    begin(w, "causes", '{');
     for (int c = CAUSE_NONE + 1; c < CAUSE_COUNT; c++) {
-        put_key(b, (uint64_t)(c - CAUSE_NONE - 1), cause_name((enum cause)c));
-        buf_addf(b, "%" PRIu64, r->causes[c]);
+        put_key(w, cause_name((enum cause)c));
+        jsonw_uint(w, NULL, r->causes[c]);
     }
-    end(b, 1, '}');
+    end(w, "},\n");
 }
 
-static void put_counters(struct buf *b, const char *name, int64_t stored, int64_t recomputed)
+/* What the database holds as NULL is null. */
+static void put_counter(struct jsonw *w, const char *key, int64_t n)
 {
-    buf_addf(b, "\"%s\":{\"stored\":", name);
-    put_counter(b, stored);
-    buf_adds(b, ",\"recomputed\":");
-    put_counter(b, recomputed);
-    buf_addc(b, '}');
+    if (n < 0)
+        jsonw_null(w, key);
+    else
+        jsonw_int(w, key, n);
 }
 
-static void put_rate(struct buf *b, const char *name, int64_t part, int64_t whole)
+static void put_counters(struct jsonw *w, const char *key, int64_t stored, int64_t recomputed)
 {
-    uint64_t rate = report_rate(part, whole);
-
-    buf_addf(b, ",\"%s\":%" PRIu64 ".%02u", name, rate / 100, (unsigned)(rate % 100));
+    jsonw_object(w, key);
+    put_counter(w, "stored", stored);
+    put_counter(w, "recomputed", recomputed);
+    jsonw_object_end(w);
 }
 
-static void put_campaign(struct buf *b, const struct run *r, const struct campaign_result *c)
+static void put_rate(struct jsonw *w, const char *key, int64_t part, int64_t whole)
 {
-    buf_adds(b, "{\"id\":");
-    put_ident(b, r->kinds.campaign, c->id);
-    buf_adds(b, ",\"name\":");
-    put_slice(b, c->name);
-    buf_adds(b, ",\"tenant_id\":");
-    put_ident(b, r->kinds.tenant, c->tenant);
-    buf_addf(b, ",\"corrections\":%zu,\"counters\":{", c->corrections);
-    for (int m = 0; m < M_COUNT; m++) {
-        put_counters(b, milestone_name((enum milestone)m), c->stored.count[m],
-                     c->recomputed.count[m]);
-        buf_addc(b, ',');
-    }
-    put_counters(b, "total", c->stored.total, c->recomputed.total);
-    buf_addc(b, '}');
-    put_rate(b, "delivery_rate", c->recomputed.count[M_DELIVERED], c->recomputed.count[M_SENT]);
-    put_rate(b, "read_rate", c->recomputed.count[M_READ], c->recomputed.count[M_DELIVERED]);
-    buf_addc(b, '}');
+    jsonw_hundredths(w, key, (int64_t)report_rate(part, whole));
 }
 
-static int put_campaigns(struct buf *b, const struct run *r, const struct report_options *o,
+static void put_campaign(struct jsonw *w, const struct run *r, const struct campaign_result *c)
+{
+    const int64_t *count = c->recomputed.count;
+
+    jsonw_object(w, NULL);
+    put_ident(w, "id", r->kinds.campaign, c->id);
+    jsonw_slice(w, "name", c->name);
+    put_ident(w, "tenant_id", r->kinds.tenant, c->tenant);
+    jsonw_uint(w, "corrections", c->corrections);
+    jsonw_object(w, "counters");
+    for (int m = 0; m < M_COUNT; m++)
+        put_counters(w, milestone_name((enum milestone)m), c->stored.count[m], count[m]);
+    put_counters(w, "total", c->stored.total, c->recomputed.total);
+    jsonw_object_end(w);
+    put_rate(w, "delivery_rate", count[M_DELIVERED], count[M_SENT]);
+    put_rate(w, "read_rate", count[M_READ], count[M_DELIVERED]);
+    jsonw_object_end(w);
+}
+
+static int put_campaigns(struct jsonw *w, const struct run *r, const struct report_options *o,
                          struct outfile *f, struct err *e)
 {
-    uint64_t n = 0;
-
-    begin(b, "campaigns", '[');
+    begin(w, "campaigns", '[');
     for (size_t i = 0; i < r->campaigns; i++) {
         if (!report_lists_campaign(r, o, &r->campaign[i]))
             continue;
-        next(b, n++);
-        put_campaign(b, r, &r->campaign[i]);
-        if (report_flush(b, false, f, e) < 0)
+        next_line(w);
+        put_campaign(w, r, &r->campaign[i]);
+        if (report_flush(w->b, false, f, e) < 0)
             return -1;
     }
-    end(b, n, ']');
+    end(w, "],\n");
     return 0;
 }
 
-static void put_state(struct buf *b, const char *name, const struct row_state *s)
+static void put_state(struct jsonw *w, const char *key, const struct row_state *s)
 {
-    buf_addf(b, ",\"%s\":{\"status\":\"%s\"", name, row_status_name(s->status));
-    for (int m = 0; m < M_COUNT; m++) {
-        buf_addf(b, ",\"%s\":", report_time_name((enum milestone)m));
-        put_time(b, s->at[m]);
-    }
-    buf_adds(b, ",\"error_message\":");
-    put_slice(b, s->error);
-    buf_addc(b, '}');
+    jsonw_object(w, key);
+    jsonw_text(w, "status", row_status_name(s->status));
+    for (int m = 0; m < M_COUNT; m++)
+        jsonw_time(w, report_time_name((enum milestone)m), s->at[m]);
+    jsonw_slice(w, "error_message", s->error);
+    jsonw_object_end(w);
 }
 
-static void put_correction(struct buf *b, const struct run *r, const struct correction *c)
+static void put_evidence(struct jsonw *w, const struct names *archives, const struct evidence *ev)
 {
-    buf_adds(b, "{\"campaign_contact\":");
-    put_ident(b, r->kinds.contact, c->id);
-    buf_adds(b, ",\"campaign\":");
-    put_ident(b, r->kinds.campaign, c->campaign);
-    buf_adds(b, ",\"message_id\":");
-    put_slice(b, c->message_id);
-    buf_addf(b, ",\"cause\":\"%s\"", cause_name(c->cause));
-    put_state(b, "before", &c->before);
-    put_state(b, "after", &c->after);
-    buf_adds(b, ",\"evidence\":");
-    if (c->evidence)
-        states_put_evidence(b, r->archives, c->evidence, EVIDENCE_PROVES(c->evidence));
-    else
-        buf_adds(b, "{}");
-    buf_addc(b, '}');
+    jsonw_raw(w, "evidence", slice_of(ev ? "" : "{}"));
+    if (ev)
+        states_put_evidence(w->b, archives, ev, EVIDENCE_PROVES(ev));
 }
 
-static int put_corrections(struct buf *b, const struct run *r, const struct report_options *o,
+static void put_correction(struct jsonw *w, const struct run *r, const struct correction *c)
+{
+    jsonw_object(w, NULL);
+    put_ident(w, "campaign_contact", r->kinds.contact, c->id);
+    put_ident(w, "campaign", r->kinds.campaign, c->campaign);
+    jsonw_slice(w, "message_id", c->message_id);
+    jsonw_text(w, "cause", cause_name(c->cause));
+    put_state(w, "before", &c->before);
+    put_state(w, "after", &c->after);
+    put_evidence(w, r->archives, c->evidence);
+    jsonw_object_end(w);
+}
+
+static int put_corrections(struct jsonw *w, const struct run *r, const struct report_options *o,
                            struct outfile *f, struct err *e)
 {
-    uint64_t n = 0;
-
-    begin(b, "corrections", '[');
+    begin(w, "corrections", '[');
     for (size_t i = 0; o->details && i < r->corrections; i++) {
         if (!report_counts_correction(&r->correction[i]))
             continue;
-        next(b, n++);
-        put_correction(b, r, &r->correction[i]);
-        if (report_flush(b, false, f, e) < 0)
+        next_line(w);
+        put_correction(w, r, &r->correction[i]);
+        if (report_flush(w->b, false, f, e) < 0)
             return -1;
     }
-    end(b, n, ']');
+    end(w, "],\n");
     return 0;
 }
 
 /* The last section: no comma follows. */
-static void put_warnings(struct buf *b, const struct run *r)
+static void put_warnings(struct jsonw *w, const struct run *r)
 {
-    begin(b, "warnings", '[');
+    begin(w, "warnings", '[');
     for (size_t i = 0; i < r->warnings; i++) {
-        next(b, i);
-        put_slice(b, r->warning[i]);
+        next_line(w);
+        jsonw_slice(w, NULL, r->warning[i]);
     }
-    buf_adds(b, r->warnings > 0 ? "\n  ]\n" : "]\n");
+    end(w, "]\n");
 }
 
 int report_json(struct outfile *f, const struct run *r, const struct report_options *o,
                 struct err *e)
 {
     struct buf b = BUF_INIT;
+    struct jsonw w = JSONW_INIT(&b);
     int status = -1;
 
     buf_adds(&b, "{\n");
-    put_run(&b, r);
-    put_input(&b, &r->input);
-    put_messages(&b, &r->messages);
-    put_mismatches(&b, r);
-    put_causes(&b, r);
-    if (put_campaigns(&b, r, o, f, e) < 0 || put_corrections(&b, r, o, f, e) < 0)
+    put_run(&w, r);
+    put_input(&w, &r->input);
+    put_messages(&w, &r->messages);
+    put_mismatches(&w, r);
+    put_causes(&w, r);
+    if (put_campaigns(&w, r, o, f, e) < 0 || put_corrections(&w, r, o, f, e) < 0)
         goto out;
     buf_adds(&b, "  \"gaps\": [],\n  \"explain\": null,\n");
-    put_warnings(&b, r);
+    put_warnings(&w, r);
     buf_adds(&b, "}\n");
     status = report_flush(&b, true, f, e);
 out:
