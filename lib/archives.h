@@ -22,7 +22,10 @@ struct archive_list {
     size_t n, cap;
 };
 
-#define ARCHIVE_LIST_INIT {NULL, 0, 0}
+#define ARCHIVE_LIST_INIT                                                                          \
+    {                                                                                              \
+        NULL, 0, 0                                                                                 \
+    }
 
 /* Adds what the n arguments stand for and sorts the list. What is missing or
  * cannot be opened stays in the list, to fail when it is opened. Fails only for

@@ -29,11 +29,11 @@ struct gzin {
     enum gzin_damage damage;
     int64_t now, mtime; /* µs */
 
-    unsigned char *in;      /* IN_SIZE bytes, owned */
-    size_t in_pos, in_len;  /* not yet used: in[in_pos .. in_len) */
-    uint64_t in_base;       /* position in the file of in[0] */
-    bool in_ended;          /* nothing comes after in_len */
-    int read_errno;         /* why, if not because the file ends */
+    unsigned char *in;     /* IN_SIZE bytes, owned */
+    size_t in_pos, in_len; /* not yet used: in[in_pos .. in_len) */
+    uint64_t in_base;      /* position in the file of in[0] */
+    bool in_ended;         /* nothing comes after in_len */
+    int read_errno;        /* why, if not because the file ends */
 
     struct inflater *inflater; /* NULL for a plain archive */
     uint64_t member;           /* the current one's number */

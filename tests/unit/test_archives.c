@@ -56,9 +56,9 @@ static const char *expand(const char *const *args)
     assert_int_equal(archives_expand(&l, copies, n, &e), 0);
     text[0] = '\0';
     for (size_t i = 0; i < l.n; i++)
-        at += snprintf(text + at, sizeof text - (size_t)at, "%s%s%s\n", l.archive[i].name,
-                       l.archive[i].error ? ": " : "",
-                       l.archive[i].error ? l.archive[i].error : "");
+        at +=
+            snprintf(text + at, sizeof text - (size_t)at, "%s%s%s\n", l.archive[i].name,
+                     l.archive[i].error ? ": " : "", l.archive[i].error ? l.archive[i].error : "");
     archives_release(&l);
     while (n > 0)
         free(copies[--n]);

@@ -142,8 +142,7 @@ static void what_is_written_is_read_back(void **state)
 
         random = random * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
         /* Years 0000 to 9999. */
-        us = INT64_C(-62167219200000000) +
-             (int64_t)(random % UINT64_C(315569520000000000));
+        us = INT64_C(-62167219200000000) + (int64_t)(random % UINT64_C(315569520000000000));
         assert_int_equal(at(time_format(us, text)), us);
         assert_int_equal(strlen(text), 27);
     }
@@ -188,9 +187,22 @@ static void now_can_be_replaced(void **state)
 
 static void ages_are_read(void **state)
 {
-    static const char *const bad[] = {"",    "m",    "15",  "-1h", "1.5h", "1w", "1h ",
-                                      " 1h", "1h1m", "+1h", "1M",  "0x1h", "9223372036854775808s",
-                                      "9223372036855s", "106751992d", "99999999999999999999999d"};
+    static const char *const bad[] = {"",
+                                      "m",
+                                      "15",
+                                      "-1h",
+                                      "1.5h",
+                                      "1w",
+                                      "1h ",
+                                      " 1h",
+                                      "1h1m",
+                                      "+1h",
+                                      "1M",
+                                      "0x1h",
+                                      "9223372036854775808s",
+                                      "9223372036855s",
+                                      "106751992d",
+                                      "99999999999999999999999d"};
     int64_t us;
 
     (void)state;
@@ -208,9 +220,18 @@ static void ages_are_read(void **state)
 
 static void only_known_zones_load(void **state)
 {
-    static const char *const bad[] = {"", "America", "Nowhere/Atlantis", "/etc/passwd", "../etc",
-                                      "America/../UTC", "America/Sao_Paulo\n", "BRT3", "zone.tab",
-                                      "Sao Paulo", ":UTC", "<-03>3"};
+    static const char *const bad[] = {"",
+                                      "America",
+                                      "Nowhere/Atlantis",
+                                      "/etc/passwd",
+                                      "../etc",
+                                      "America/../UTC",
+                                      "America/Sao_Paulo\n",
+                                      "BRT3",
+                                      "zone.tab",
+                                      "Sao Paulo",
+                                      ":UTC",
+                                      "<-03>3"};
     static const char *const utc[] = {"UTC", "Etc/UTC", "GMT"};
     struct zone *z;
     struct err e = ERR_INIT;
@@ -257,11 +278,11 @@ static void loading_a_zone_leaves_tz_as_it_was(void **state)
 }
 
 static const char *const some_zones[] = {
-    "America/Sao_Paulo", "America/New_York",  "Europe/Berlin",  "Europe/Dublin",
-    "Africa/Casablanca", "Africa/Cairo",      "Asia/Kathmandu", "Australia/Lord_Howe",
-    "Pacific/Apia",      "Pacific/Chatham",   "Asia/Gaza",      "America/Caracas",
-    "Asia/Pyongyang",    "Antarctica/Troll",  "America/Nuuk",   "Europe/Istanbul",
-    "America/Santiago",  "America/Havana",    "Etc/GMT+3",      "Pacific/Kiritimati",
+    "America/Sao_Paulo", "America/New_York", "Europe/Berlin",  "Europe/Dublin",
+    "Africa/Casablanca", "Africa/Cairo",     "Asia/Kathmandu", "Australia/Lord_Howe",
+    "Pacific/Apia",      "Pacific/Chatham",  "Asia/Gaza",      "America/Caracas",
+    "Asia/Pyongyang",    "Antarctica/Troll", "America/Nuuk",   "Europe/Istanbul",
+    "America/Santiago",  "America/Havana",   "Etc/GMT+3",      "Pacific/Kiritimati",
 };
 
 static void zones_agree_with_libc(void **state)
@@ -356,8 +377,14 @@ static void known_changes_of_the_clock(void **state)
 
 static void an_option_is_a_time_a_date_or_an_age(void **state)
 {
-    static const char *const bad[] = {"", "yesterday", "2026-11", "2026-11-31", "2026-11-01T",
-                                      "2026-11-01 12:00", "15", "2026-11-01T12:00:00 -0300"};
+    static const char *const bad[] = {"",
+                                      "yesterday",
+                                      "2026-11",
+                                      "2026-11-31",
+                                      "2026-11-01T",
+                                      "2026-11-01 12:00",
+                                      "15",
+                                      "2026-11-01T12:00:00 -0300"};
     struct zone *z;
     struct err e = ERR_INIT;
     int64_t now = at("2026-11-08T00:00:00Z"), us;
