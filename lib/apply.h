@@ -40,14 +40,17 @@ struct campaign_result {
     struct counters stored;     /* in the snapshot */
     struct counters recomputed; /* over its rows after their corrections; after apply: as recounted */
     size_t corrections;
-    bool left_alone; /* set by the caller or by apply: nothing of it is written */
+    bool left_alone; /* set by the caller, or by apply where what is written breaks
+                      * read <= delivered <= sent <= total: nothing of it is written */
     bool written;    /* filled by apply: its counters were updated */
+    bool busy;       /* filled by apply: it stayed locked, its counters were not written */
 };
 
 /* Decides a row again that moved since the snapshot. Returns 1 with
  * before, after, cause, approximate and regression of *c filled anew (their
  * slices live until apply_run returns), 0 if nothing is left to correct, -1 on
- * failure. */
+ * failure. Not called where the message id or the campaign changed: that is a
+ * conflict. *now lives until it returns, and it must not use the store. */
 typedef int apply_redecide_fn(void *ctx, const struct store_row *now, struct correction *c,
                               struct err *e);
 
@@ -55,10 +58,10 @@ struct apply_options {
     size_t batch;            /* corrections per transaction at most */
     bool single_transaction; /* all contacts, then all campaigns, one COMMIT */
     bool fix_total;          /* write total_contacts too */
-    int64_t lock_timeout;    /* µs to wait for a campaign's lock */
+    int64_t lock_timeout;    /* µs to wait for a campaign's lock; 0 = for ever */
     int retries;             /* of a batch after a deadlock, lock time-out or serialization failure */
     int64_t pause;           /* µs between batches */
-    apply_redecide_fn *redecide;
+    apply_redecide_fn *redecide; /* NULL: a row that moved is a conflict */
     void *ctx; /* of redecide */
 };
 
@@ -69,9 +72,12 @@ struct apply_summary {
 };
 
 /* Writes corrections (sorted by campaign and id) and the counters of the
- * campaigns that differ. Fills outcome, campaign_result and *sum, also when it
- * fails midway: then sum says what had been committed. Campaigns with
- * left_alone set are not touched. */
+ * campaigns that differ; store_lock has been called. Fills outcome,
+ * campaign_result and *sum, also when it fails midway: then sum says what had
+ * been committed, and what was not is OUTCOME_PLANNED. Campaigns with
+ * left_alone set are not touched, their corrections are OUTCOME_LEFT. A
+ * correction of which an earlier batch was committed before its campaign was
+ * left alone stays OUTCOME_WRITTEN. */
 int apply_run(struct store *s, const struct apply_options *o, struct correction *c, size_t n,
               struct campaign_result *campaigns, size_t n_campaigns, struct apply_summary *sum,
               struct err *e);

@@ -36,7 +36,9 @@ void store_close(struct store *s); /* s may be NULL */
 struct store_kinds store_kinds(const struct store *s);
 const char *store_database(const struct store *s); /* its name, for messages */
 
-/* The lock of writing runs: tried until `wait` µs have passed; EXIT_LOCKED. */
+/* The lock of writing runs, an advisory lock of the session: tried until `wait`
+ * µs have passed; EXIT_LOCKED. Its key is the bytes "reconcil" as a bigint. */
+#define STORE_LOCK_KEY INT64_C(8243104023216089452)
 int store_lock(struct store *s, int64_t wait, struct err *e);
 
 /* One REPEATABLE READ READ ONLY transaction around all reads of a run.

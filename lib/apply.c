@@ -1,0 +1,257 @@
+#include "apply.h"
+
+#include "apply_batch.h"
+#include "sql.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define STATEMENT_TIMEOUT INT64_C(600000) /* ms; a batch takes a second or two */
+#define LEFTOVER_WAIT INT64_C(500000)     /* µs that others get to let go of what they locked */
+
+/* A transaction that only recounts is over when it holds so much. */
+#define COUNT_CAMPAIGNS 50
+#define COUNT_ROWS INT64_C(200000)
+
+/* ---- beginning and ending ---- */
+
+static int expand(struct applying *a, const char *sql, const struct schema_var *more, size_t n,
+                  struct buf *out, struct err *e)
+{
+    return schema_sql(a->schema, sql, more, n, out, e);
+}
+
+static int prepare_statements(struct applying *a, struct err *e)
+{
+    char lock[24], statement[24];
+    const struct schema_var times[] = {{"lock_timeout", lock}, {"statement_timeout", statement}};
+    const struct schema_var total[] = {
+        {"set_total", a->o->fix_total ? "total_contacts = k.total," : ""},
+        {"total_differs", a->o->fix_total ? "p.total_contacts IS DISTINCT FROM k.total" : "false"}};
+    int64_t ms = (a->o->lock_timeout + 999) / 1000;
+    struct apply_sql *s = &a->sql;
+
+    (void)snprintf(lock, sizeof lock, "%" PRId64, ms);
+    (void)snprintf(statement, sizeof statement, "%" PRId64,
+                   a->o->single_transaction ? 0 : STATEMENT_TIMEOUT);
+    if (expand(a, sql_batch_begin, times, 2, &s->begin, e) != 0 ||
+        expand(a, sql_batch_lock, NULL, 0, &s->lock, e) != 0 ||
+        expand(a, sql_batch_update, NULL, 0, &s->update, e) != 0 ||
+        expand(a, sql_campaign_lock, NULL, 0, &s->campaign_lock, e) != 0 ||
+        expand(a, sql_campaign_recount, total, 2, &s->campaign_recount, e) != 0)
+        return -1;
+    return expand(a, sql_campaign_add, NULL, 0, &s->campaign_add, e);
+}
+
+static int prepare(struct applying *a, struct err *e)
+{
+    size_t i;
+
+    if (a->n > INT32_MAX)
+        return err_set(e, EXIT_FAILED, "more than %d corrections", INT32_MAX);
+    a->fate = calloc(a->n + 1, sizeof *a->fate);
+    a->state = calloc(a->n_campaigns + 1, sizeof *a->state);
+    if (!a->fate || !a->state)
+        return err_oom(e);
+    for (i = 0; i < a->n_campaigns; i++)
+        a->campaigns[i].written = a->campaigns[i].busy = false;
+    for (i = 0; i < a->n; i++) {
+        a->c[i].outcome = OUTCOME_PLANNED;
+        a->state[a->c[i].campaign_index].touched = true;
+    }
+    a->random = (uint64_t)(clock_monotonic() * 1e6);
+    if (prepare_statements(a, e) != 0)
+        return -1;
+    return a->n > 0 ? rows_prepare(a, e) : 0;
+}
+
+static void release(struct applying *a)
+{
+    struct apply_sql *s = &a->sql;
+
+    buf_release(&s->begin);
+    buf_release(&s->lock);
+    buf_release(&s->update);
+    buf_release(&s->campaign_lock);
+    buf_release(&s->campaign_recount);
+    buf_release(&s->campaign_add);
+    buf_release(&a->data);
+    free(a->fate);
+    free(a->state);
+}
+
+/* ---- the corrections ---- */
+
+static int index_cmp(const void *x, const void *y)
+{
+    const size_t *p = x, *q = y;
+
+    return (*p > *q) - (*p < *q);
+}
+
+/* What was locked or had moved: decided again, and written if that is still called for. */
+static int write_later(struct applying *a, const struct pass *first, struct err *e)
+{
+    struct pass last = {.at = first->later, .n = first->n_later};
+    size_t *all, n = first->n_later, i;
+    int rc;
+
+    if (n == 0)
+        return 0;
+    if (first->skipped && pg_pause(a->pg, LEFTOVER_WAIT, e) != 0)
+        return -1;
+    qsort(last.at, last.n, sizeof *last.at, index_cmp);
+    all = malloc(n * sizeof *all);
+    if (!all)
+        return err_oom(e);
+    for (i = 0; i < n; i++)
+        all[i] = last.at[i];
+    rc = rows_redecide(a, last.at, &last.n, e);
+    for (i = 0; rc == 0 && i < n; i++) {
+        if (a->c[all[i]].outcome != OUTCOME_PLANNED)
+            settle(a, all[i], a->c[all[i]].outcome);
+    }
+    free(all);
+    return rc == 0 ? pass_run(a, &last, e) : -1;
+}
+
+static int write_corrections(struct applying *a, struct err *e)
+{
+    bool single = a->o->single_transaction;
+    struct pass p = {.n = a->n, .counts = single};
+    size_t i;
+    int rc = -1;
+
+    p.at = calloc(a->n + 1, sizeof *p.at);
+    p.later = single ? NULL : calloc(a->n + 1, sizeof *p.later);
+    if (!p.at || (!single && !p.later)) {
+        (void)err_oom(e);
+        goto out;
+    }
+    for (i = 0; i < a->n; i++)
+        p.at[i] = i;
+    rc = pass_run(a, &p, e);
+    if (rc == 0 && !single)
+        rc = write_later(a, &p, e);
+out:
+    free(p.at);
+    free(p.later);
+    return rc;
+}
+
+/* ---- the campaigns that are left ---- */
+
+/* Counts the batch's campaigns; those of a busy one singly, so that it is known
+ * which are. */
+static int count_batch(struct applying *a, struct batch *b, struct err *e)
+{
+    struct batch one;
+    size_t i;
+    int rc;
+
+    switch (batch_finish(a, b, e)) {
+    case BATCH_FAILED:
+        return -1;
+    case BATCH_COMMITTED:
+    case BATCH_AGAIN:
+        return 0;
+    case BATCH_BUSY:
+        break;
+    }
+    if (b->n_campaigns == 1) {
+        a->campaigns[b->campaigns[0].index].busy = true;
+        return 0;
+    }
+    rc = batch_init(&one, 0, 1, e);
+    for (i = 0; rc == 0 && i < b->n_campaigns; i++) {
+        one.n_campaigns = 0;
+        batch_add_campaign(a, &one, b->campaigns[i].index);
+        rc = count_batch(a, &one, e);
+    }
+    batch_release(&one);
+    return rc;
+}
+
+struct numbered {
+    struct ident id;
+    size_t index;
+};
+
+static int numbered_cmp(const void *x, const void *y)
+{
+    const struct numbered *p = x, *q = y;
+
+    return ident_cmp(p->id, q->id);
+}
+
+/* Those whose count is not up to date, by id. Those that stayed locked, and
+ * all of a single transaction that failed, are only marked. */
+static size_t list_uncounted(struct applying *a, struct numbered *list)
+{
+    size_t k, n = 0;
+
+    for (k = 0; k < a->n_campaigns; k++) {
+        if (!wants_count(a, k))
+            continue;
+        if (a->state[k].given_up || a->o->single_transaction)
+            a->campaigns[k].busy = true;
+        else
+            list[n++] = (struct numbered){a->campaigns[k].id, k};
+    }
+    qsort(list, n, sizeof *list, numbered_cmp);
+    return n;
+}
+
+static int count_campaigns(struct applying *a, struct err *e)
+{
+    struct numbered *list = calloc(a->n_campaigns + 1, sizeof *list);
+    struct batch b;
+    int64_t rows = 0;
+    size_t i, n;
+    int rc = batch_init(&b, 0, COUNT_CAMPAIGNS, e);
+
+    if (!list)
+        rc = err_oom(e);
+    n = rc == 0 ? list_uncounted(a, list) : 0;
+    for (i = 0; rc == 0 && i < n; i++) {
+        batch_add_campaign(a, &b, list[i].index);
+        rows += a->campaigns[list[i].index].recomputed.total;
+        if (b.n_campaigns < COUNT_CAMPAIGNS && rows < COUNT_ROWS && i + 1 < n)
+            continue;
+        rc = count_batch(a, &b, e);
+        b.n_campaigns = 0;
+        rows = 0;
+        if (rc == 0 && a->o->pause > 0 && i + 1 < n)
+            rc = pg_pause(a->pg, a->o->pause, e);
+    }
+    batch_release(&b);
+    free(list);
+    return rc;
+}
+
+int apply_run(struct store *s, const struct apply_options *o, struct correction *c, size_t n,
+              struct campaign_result *campaigns, size_t n_campaigns, struct apply_summary *sum,
+              struct err *e)
+{
+    struct applying a = {.store = s,
+                         .pg = store_pg(s),
+                         .schema = store_schema(s),
+                         .o = o,
+                         .c = c,
+                         .n = n,
+                         .campaigns = campaigns,
+                         .n_campaigns = n_campaigns,
+                         .sum = sum};
+    int rc;
+
+    *sum = (struct apply_summary){0};
+    rc = prepare(&a, e);
+    if (rc == 0)
+        rc = write_corrections(&a, e);
+    if (rc == 0)
+        rc = count_campaigns(&a, e);
+    /* Here: waiting, then counting the written campaigns once more (--recheck). */
+    release(&a);
+    return rc;
+}

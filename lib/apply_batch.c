@@ -1,0 +1,132 @@
+#include "apply_batch.h"
+
+#include "log.h"
+#include "sql.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define BACK_OFF INT64_C(50000)       /* µs before the first retry, doubled each time */
+#define BACK_OFF_MAX INT64_C(2000000) /* µs */
+
+/* Between a half and one and a half of the back-off, so that two that met do
+ * not meet again. */
+static int back_off(struct applying *a, int tries, struct err *e)
+{
+    int64_t us = BACK_OFF << (tries < 10 ? tries : 10);
+
+    if (us > BACK_OFF_MAX)
+        us = BACK_OFF_MAX;
+    a->random = a->random * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+    return pg_pause(a->pg, us / 2 + (int64_t)((a->random >> 33) % (uint64_t)us), e);
+}
+
+static int begin(struct applying *a, struct err *e)
+{
+    if (pg_script(a->pg, "begin a batch", a->sql.begin.data, e) != 0)
+        return -1;
+    return store_check_backend(a->store, e);
+}
+
+/* In a single transaction there is no later batch for what was locked or had
+ * moved, so it is tried once more here. */
+static int write_leftovers(struct applying *a, const struct batch *b, bool *broken, struct err *e)
+{
+    size_t *at = malloc(b->n * sizeof *at);
+    size_t i, n = 0;
+    int rc = 0;
+
+    if (!at)
+        return err_oom(e);
+    for (i = 0; i < b->n; i++) {
+        if (a->fate[b->at[i]] != FATE_WRITTEN)
+            at[n++] = b->at[i];
+    }
+    if (n > 0)
+        rc = rows_redecide(a, at, &n, e);
+    if (rc == 0 && n > 0)
+        rc = pg_script(a->pg, "empty the batch", sql_batch_empty, e);
+    if (rc == 0 && n > 0)
+        rc = rows_write(a, at, n, broken, e);
+    free(at);
+    return rc;
+}
+
+static int write_rows(struct applying *a, const struct batch *b, bool *broken, struct err *e)
+{
+    size_t i;
+
+    if (b->n == 0)
+        return 0;
+    /* An attempt before this one may have decided on some again. */
+    for (i = 0; i < b->n; i++)
+        a->c[b->at[i]].outcome = OUTCOME_PLANNED;
+    if (rows_write(a, b->at, b->n, broken, e) != 0)
+        return -1;
+    return a->o->single_transaction && !*broken ? write_leftovers(a, b, broken, e) : 0;
+}
+
+static enum batch_result attempt(struct applying *a, struct batch *b, struct err *e)
+{
+    bool broken = false, unknown = false;
+
+    if (begin(a, e) != 0 || write_rows(a, b, &broken, e) != 0)
+        return BATCH_FAILED;
+    if (!broken && counters_write(a, b, &broken, e) != 0)
+        return BATCH_FAILED;
+    if (broken)
+        return BATCH_AGAIN;
+    /* Here, in this order of locks: instances, log rows, contacts. Then the
+     * journal's intent, to be on disk before the COMMIT. */
+    if (pg_commit(a->pg, &unknown, e) != 0) {
+        if (unknown) {
+            char reason[sizeof e->text];
+
+            memcpy(reason, e->text, sizeof reason);
+            (void)err_set(e, EXIT_FAILED, "%.900s; it is not known whether this batch is committed",
+                          reason);
+        }
+        return BATCH_FAILED;
+    }
+    /* Here: the journal's confirmation. */
+    return BATCH_COMMITTED;
+}
+
+/* An error text with letters that the database's encoding does not have must
+ * not end the run: such texts are written without them from now on. */
+static bool encoding_refused(struct applying *a)
+{
+    if (a->ascii_errors || strcmp(pg_sqlstate(a->pg), "22P05") != 0)
+        return false;
+    a->ascii_errors = true;
+    log_warning("database \"%s\" is encoded in %s: error texts are written as ASCII",
+                store_database(a->store), pg_server_encoding(a->pg));
+    return true;
+}
+
+enum batch_result batch_write(struct applying *a, struct batch *b, struct err *e)
+{
+    struct err failure = ERR_INIT;
+    int tries = 0;
+
+    for (;;) {
+        enum batch_result r = attempt(a, b, &failure);
+
+        if (r == BATCH_COMMITTED)
+            return r;
+        pg_rollback(a->pg);
+        if (r == BATCH_AGAIN)
+            return r;
+        if (encoding_refused(a))
+            continue;
+        if (!pg_retryable(a->pg)) {
+            *e = failure;
+            return BATCH_FAILED;
+        }
+        log_detail("%s; attempt %d of %d", failure.text, tries + 1, a->o->retries + 1);
+        if (tries >= a->o->retries)
+            return BATCH_BUSY;
+        if (back_off(a, tries++, e) != 0)
+            return BATCH_FAILED;
+    }
+}

@@ -1,0 +1,121 @@
+/* apply_batch.h - one transaction of apply; for lib/apply*.c alone. */
+#ifndef RECONCILE_APPLY_BATCH_H
+#define RECONCILE_APPLY_BATCH_H
+
+#include "apply.h"
+#include "store_pg.h"
+
+/* What became of a correction in its last batch. */
+enum fate { FATE_NONE, FATE_SKIPPED, FATE_MOVED, FATE_WRITTEN };
+
+struct campaign_state {
+    size_t open;    /* corrections of the pass under way that no batch has tried */
+    bool touched;   /* it has corrections */
+    bool recounted; /* by a committed batch of this run */
+    bool current;   /* and no later batch only added to its counters */
+    bool suspect;   /* a batch with it failed for good: something keeps it locked */
+    bool given_up;  /* the last pass failed on it too */
+};
+
+/* The statements, with the names of this database in them. */
+struct apply_sql {
+    struct buf begin, lock, update, campaign_lock, campaign_recount, campaign_add;
+};
+
+/* A run of apply. */
+struct applying {
+    struct store *store;
+    struct pg *pg;
+    const struct schema *schema;
+    const struct apply_options *o;
+    struct correction *c;
+    size_t n;
+    struct campaign_result *campaigns;
+    size_t n_campaigns;
+    struct apply_summary *sum;
+    uint8_t *fate;                /* enum fate, by correction */
+    struct campaign_state *state; /* by campaign */
+    struct apply_sql sql;
+    struct buf data;   /* what is being sent */
+    uint64_t random;   /* of the back-off */
+    bool ascii_errors; /* the server's encoding lacks letters of an error text */
+};
+
+/* A campaign of a batch, and its counters once counted. */
+struct batch_campaign {
+    struct ident id;
+    size_t index;
+    size_t corrections; /* of this batch */
+    bool recount;       /* else its counters are added to */
+    bool written;
+    struct counters now; /* where recounted */
+};
+
+struct batch {
+    size_t *at; /* corrections, ascending */
+    size_t n;
+    struct batch_campaign *campaigns; /* by id */
+    size_t n_campaigns;
+};
+
+enum batch_result {
+    BATCH_FAILED = -1, /* *e is filled */
+    BATCH_COMMITTED,
+    BATCH_AGAIN, /* a campaign was marked left_alone: to be done without it */
+    BATCH_BUSY   /* deadlock, lock or serialization failure, the retries are used up */
+};
+
+/* Writes the batch in one transaction. Only after BATCH_COMMITTED do the fates
+ * and the campaigns' results say what is in the database. */
+enum batch_result batch_write(struct applying *a, struct batch *b, struct err *e);
+
+/* ---- apply_pass.c: corrections in batches ---- */
+
+struct pass {
+    size_t *at; /* corrections to write, ascending */
+    size_t n;
+    size_t *later; /* those that could not be written, with room for n; NULL: the last pass */
+    size_t n_later;
+    bool skipped; /* some of later were locked by somebody */
+    bool counts;  /* the campaigns that are only to be recounted come in the last batch */
+};
+
+/* Writes p's corrections, batch after batch. */
+int pass_run(struct applying *a, struct pass *p, struct err *e);
+
+/* The outcome of a correction, and its place in the summary. */
+void settle(struct applying *a, size_t i, enum outcome outcome);
+
+int batch_init(struct batch *b, size_t n, size_t n_campaigns, struct err *e);
+void batch_release(struct batch *b);
+void batch_add_campaign(struct applying *a, struct batch *b, size_t campaign);
+
+/* batch_write until no campaign breaks the order any more; then what a
+ * committed batch says of its campaigns is kept. */
+enum batch_result batch_finish(struct applying *a, struct batch *b, struct err *e);
+
+/* Its counters are not those of its rows, as far as is known. */
+bool wants_count(const struct applying *a, size_t campaign);
+
+/* ---- apply_rows.c: the contact rows, within a transaction ---- */
+
+int rows_prepare(struct applying *a, struct err *e); /* the temporary table */
+
+/* Locks and writes the n corrections, sets their fates. *broken: a row as
+ * written breaks the order of milestones, its campaign is marked left_alone. */
+int rows_write(struct applying *a, const size_t *at, size_t n, bool *broken, struct err *e);
+
+/* Reads the rows of the *n corrections again and decides on them again; keeps
+ * in at those to be written after all, fills the outcome of the others. */
+int rows_redecide(struct applying *a, size_t *at, size_t *n, struct err *e);
+
+/* ---- apply_counters.c: the campaigns, within a transaction ---- */
+
+/* Locks the batch's campaigns, recounts or adds. *broken as for rows_write, by
+ * the counters. */
+int counters_write(struct applying *a, struct batch *b, bool *broken, struct err *e);
+
+/* Whether the campaign's counters in the snapshot have to be written. */
+bool counters_differ(const struct applying *a, const struct campaign_result *r);
+
+#endif

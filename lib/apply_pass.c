@@ -1,0 +1,254 @@
+#include "apply_batch.h"
+
+#include <stdlib.h>
+
+void settle(struct applying *a, size_t i, enum outcome outcome)
+{
+    a->c[i].outcome = outcome;
+    a->sum->written += outcome == OUTCOME_WRITTEN;
+    a->sum->moot += outcome == OUTCOME_MOOT;
+    a->sum->conflicts += outcome == OUTCOME_CONFLICT;
+    a->sum->busy += outcome == OUTCOME_BUSY;
+}
+
+/* A correction that its batch did not write. */
+static void put_off(struct applying *a, struct pass *p, size_t i)
+{
+    enum outcome outcome = a->c[i].outcome;
+
+    if (p->later) {
+        p->later[p->n_later++] = i;
+        p->skipped = p->skipped || a->fate[i] != FATE_MOVED;
+        return;
+    }
+    /* A single transaction has decided again by itself. */
+    if (outcome == OUTCOME_PLANNED)
+        outcome = a->fate[i] == FATE_MOVED ? OUTCOME_CONFLICT : OUTCOME_BUSY;
+    settle(a, i, outcome);
+}
+
+/* A correction that need not be sent. */
+static bool pass_over(struct applying *a, struct pass *p, size_t i)
+{
+    size_t k = a->c[i].campaign_index;
+
+    if (a->campaigns[k].left_alone) {
+        settle(a, i, OUTCOME_LEFT);
+    } else if (p->later ? a->state[k].suspect : a->state[k].given_up) {
+        a->fate[i] = FATE_SKIPPED;
+        put_off(a, p, i);
+    } else {
+        return false;
+    }
+    a->state[k].open--;
+    return true;
+}
+
+void batch_add_campaign(struct applying *a, struct batch *b, size_t campaign)
+{
+    b->campaigns[b->n_campaigns++] =
+        (struct batch_campaign){.id = a->campaigns[campaign].id, .index = campaign, .recount = true};
+}
+
+bool wants_count(const struct applying *a, size_t campaign)
+{
+    const struct campaign_state *s = &a->state[campaign];
+
+    return !a->campaigns[campaign].left_alone && !s->current &&
+           (s->touched || counters_differ(a, &a->campaigns[campaign]));
+}
+
+/* Gathers the next batch, from *pos on. What keeps a campaign locked should
+ * not keep the others of its batch, so those suspected come alone. */
+static void batch_gather(struct applying *a, struct pass *p, struct batch *b, size_t *pos)
+{
+    size_t most = a->o->single_transaction ? p->n : a->o->batch;
+
+    b->n = b->n_campaigns = 0;
+    for (; *pos < p->n && b->n < most; (*pos)++) {
+        size_t i = p->at[*pos], k = a->c[i].campaign_index;
+        bool same = b->n > 0 && b->campaigns[b->n_campaigns - 1].index == k;
+
+        if (pass_over(a, p, i))
+            continue;
+        if (!same && b->n > 0 &&
+            (a->state[k].suspect || a->state[b->campaigns[b->n_campaigns - 1].index].suspect))
+            break;
+        if (!same)
+            batch_add_campaign(a, b, k);
+        b->campaigns[b->n_campaigns - 1].corrections++;
+        b->at[b->n++] = i;
+    }
+}
+
+/* Once all corrections are in a batch, those campaigns that have none. */
+static void gather_counts(struct applying *a, struct pass *p, struct batch *b)
+{
+    size_t k;
+
+    for (k = 0; p->counts && k < a->n_campaigns; k++) {
+        if (!a->state[k].touched && wants_count(a, k))
+            batch_add_campaign(a, b, k);
+    }
+    p->counts = false;
+}
+
+static int campaign_cmp(const void *x, const void *y)
+{
+    const struct batch_campaign *p = x, *q = y;
+
+    return ident_cmp(p->id, q->id);
+}
+
+/* A campaign is recounted by its first batch and by its last. */
+static void choose_recounts(const struct applying *a, struct batch *b)
+{
+    size_t i;
+
+    for (i = 0; i < b->n_campaigns; i++) {
+        const struct campaign_state *s = &a->state[b->campaigns[i].index];
+
+        b->campaigns[i].recount = !s->recounted || s->open <= b->campaigns[i].corrections;
+    }
+    qsort(b->campaigns, b->n_campaigns, sizeof *b->campaigns, campaign_cmp);
+}
+
+static void keep_counters(struct applying *a, const struct batch *b)
+{
+    size_t i;
+
+    a->sum->batches++;
+    for (i = 0; i < b->n_campaigns; i++) {
+        const struct batch_campaign *k = &b->campaigns[i];
+        struct campaign_result *r = &a->campaigns[k->index];
+        struct campaign_state *s = &a->state[k->index];
+
+        s->current = k->recount;
+        s->recounted = s->recounted || k->recount;
+        if (k->recount)
+            r->recomputed = k->now;
+        a->sum->campaigns += k->written && !r->written;
+        r->written = r->written || k->written;
+    }
+}
+
+/* Takes campaigns out that were found to be left alone. */
+static void batch_thin(struct applying *a, struct batch *b)
+{
+    size_t i, n = 0;
+
+    for (i = 0; i < b->n; i++) {
+        size_t k = a->c[b->at[i]].campaign_index;
+
+        if (!a->campaigns[k].left_alone) {
+            b->at[n++] = b->at[i];
+            continue;
+        }
+        settle(a, b->at[i], OUTCOME_LEFT);
+        a->state[k].open--;
+    }
+    b->n = n;
+    n = 0;
+    for (i = 0; i < b->n_campaigns; i++) {
+        if (!a->campaigns[b->campaigns[i].index].left_alone)
+            b->campaigns[n++] = b->campaigns[i];
+    }
+    b->n_campaigns = n;
+}
+
+enum batch_result batch_finish(struct applying *a, struct batch *b, struct err *e)
+{
+    enum batch_result r = BATCH_COMMITTED;
+
+    while (b->n_campaigns > 0) {
+        r = batch_write(a, b, e);
+        if (r == BATCH_COMMITTED)
+            keep_counters(a, b);
+        if (r != BATCH_AGAIN)
+            return r;
+        batch_thin(a, b);
+        r = BATCH_COMMITTED;
+    }
+    return r;
+}
+
+/* Books what became of the batch's corrections. */
+static void batch_book(struct applying *a, struct pass *p, const struct batch *b, bool committed)
+{
+    size_t i;
+
+    for (i = 0; i < b->n; i++) {
+        size_t at = b->at[i], k = a->c[at].campaign_index;
+
+        a->state[k].open--;
+        if (!committed) {
+            a->fate[at] = FATE_SKIPPED;
+            a->c[at].outcome = OUTCOME_PLANNED;
+            a->state[k].given_up = !p->later;
+            a->state[k].suspect = true;
+        }
+        if (committed && a->fate[at] == FATE_WRITTEN)
+            settle(a, at, OUTCOME_WRITTEN);
+        else
+            put_off(a, p, at);
+    }
+}
+
+/* Nothing of a failed batch is in the database. */
+static void batch_forget(struct applying *a, const struct batch *b)
+{
+    size_t i;
+
+    for (i = 0; i < b->n; i++)
+        a->c[b->at[i]].outcome = OUTCOME_PLANNED;
+}
+
+int batch_init(struct batch *b, size_t n, size_t n_campaigns, struct err *e)
+{
+    b->at = calloc(n + 1, sizeof *b->at);
+    b->campaigns = calloc(n_campaigns + 1, sizeof *b->campaigns);
+    b->n = b->n_campaigns = 0;
+    return b->at && b->campaigns ? 0 : err_oom(e);
+}
+
+void batch_release(struct batch *b)
+{
+    free(b->at);
+    free(b->campaigns);
+}
+
+/* One batch from *pos on; *pos is p->n and the batch empty when all is done. */
+static int pass_step(struct applying *a, struct pass *p, struct batch *b, size_t *pos,
+                     struct err *e)
+{
+    enum batch_result r;
+
+    batch_gather(a, p, b, pos);
+    if (*pos == p->n)
+        gather_counts(a, p, b);
+    if (b->n_campaigns == 0)
+        return 0;
+    choose_recounts(a, b);
+    r = batch_finish(a, b, e);
+    if (r == BATCH_FAILED) {
+        batch_forget(a, b);
+        return -1;
+    }
+    batch_book(a, p, b, r == BATCH_COMMITTED);
+    return a->o->pause > 0 && *pos < p->n ? pg_pause(a->pg, a->o->pause, e) : 0;
+}
+
+int pass_run(struct applying *a, struct pass *p, struct err *e)
+{
+    size_t room = a->o->single_transaction || a->o->batch > p->n ? p->n : a->o->batch;
+    struct batch b;
+    size_t i, pos = 0;
+    int rc = batch_init(&b, room, room + (p->counts ? a->n_campaigns : 0), e);
+
+    for (i = 0; i < p->n; i++)
+        a->state[a->c[p->at[i]].campaign_index].open++;
+    while (rc == 0 && (pos < p->n || p->counts))
+        rc = pass_step(a, p, &b, &pos, e);
+    batch_release(&b);
+    return rc;
+}

@@ -1,0 +1,268 @@
+#include "apply_batch.h"
+
+#include "sql.h"
+
+#include <stdlib.h>
+
+#define FIELDS 16
+#define SEND_SIZE ((size_t)256 << 10) /* bytes gathered before they are sent */
+
+int rows_prepare(struct applying *a, struct err *e)
+{
+    struct buf sql = BUF_INIT;
+    int rc = schema_sql(a->schema, sql_batch_table, NULL, 0, &sql, e);
+
+    if (rc == 0)
+        rc = pg_script(a->pg, "create a temporary table", sql.data, e);
+    buf_release(&sql);
+    return rc;
+}
+
+/* ---- sending the batch ---- */
+
+/* An error text without the letters that the server's encoding may lack. */
+static void put_ascii(struct buf *b, struct slice v)
+{
+    size_t start, i;
+
+    if (!v.p || v.n > INT32_MAX) {
+        pg_put_field(b, v);
+        return;
+    }
+    pg_put_u32(b, 0);
+    start = b->len;
+    for (i = 0; i < v.n; i++) {
+        unsigned char c = (unsigned char)v.p[i];
+
+        if (c < 0x80)
+            buf_addc(b, v.p[i]);
+        else if (c >= 0xc0) /* the first byte of a letter, the others are dropped */
+            buf_addc(b, '?');
+    }
+    if (!b->failed) {
+        size_t n = b->len - start;
+
+        b->len = start - 4;
+        pg_put_u32(b, (uint32_t)n);
+        b->len = start + n;
+    }
+}
+
+static void put_state(struct buf *b, const struct row_state *r, bool ascii)
+{
+    int m;
+
+    pg_put_field(b, slice_of(row_status_name(r->status)));
+    for (m = 0; m < M_COUNT; m++)
+        pg_put_field_time(b, r->at[m]);
+    if (ascii)
+        put_ascii(b, r->error);
+    else
+        pg_put_field(b, r->error);
+}
+
+static void put_correction(const struct applying *a, size_t i, struct buf *b)
+{
+    const struct correction *c = &a->c[i];
+
+    pg_put_copy_row(b, FIELDS);
+    pg_put_field_int4(b, (int32_t)i);
+    pg_put_field_ident(b, a->schema->contact_id, c->id);
+    pg_put_field_ident(b, a->schema->row_campaign_id, c->campaign);
+    pg_put_field(b, c->message_id);
+    put_state(b, &c->before, false);
+    put_state(b, &c->after, a->ascii_errors && !slice_eq(c->before.error, c->after.error));
+}
+
+static int send_rows(struct applying *a, const size_t *at, size_t n, struct err *e)
+{
+    static const char what[] = "send a batch";
+    struct buf *b = &a->data;
+    size_t i;
+
+    if (pg_copy_in_begin(a->pg, what, sql_batch_copy, e) != 0)
+        return -1;
+    buf_clear(b);
+    pg_put_copy_header(b);
+    for (i = 0; i < n; i++) {
+        put_correction(a, at[i], b);
+        if (b->len < SEND_SIZE)
+            continue;
+        if (b->failed)
+            break;
+        if (pg_copy_in_data(a->pg, what, b->data, b->len, e) != 0)
+            return -1;
+        buf_clear(b);
+    }
+    pg_put_copy_trailer(b);
+    if (b->failed)
+        return err_oom(e);
+    if (pg_copy_in_data(a->pg, what, b->data, b->len, e) != 0)
+        return -1;
+    return pg_copy_in_end(a->pg, what, e);
+}
+
+/* ---- locking and writing ---- */
+
+struct answer {
+    struct applying *a;
+    bool *broken;
+    size_t n; /* rows so far */
+};
+
+/* The correction that the server names, SIZE_MAX with *e filled where it is none. */
+static size_t named(const struct applying *a, struct slice v, struct err *e)
+{
+    int64_t i = pg_get_int(v, -1);
+
+    if (i >= 0 && (size_t)i < a->n)
+        return (size_t)i;
+    (void)err_set(e, EXIT_FAILED, "the server names a correction that was not sent");
+    return SIZE_MAX;
+}
+
+static int take_locked(void *ctx, const struct slice *v, size_t n, struct err *e)
+{
+    struct answer *w = ctx;
+    size_t i = named(w->a, v[0], e);
+
+    (void)n;
+    if (i == SIZE_MAX)
+        return -1;
+    w->a->fate[i] = FATE_MOVED; /* until the update says otherwise */
+    w->n++;
+    return 0;
+}
+
+static int take_written(void *ctx, const struct slice *v, size_t n, struct err *e)
+{
+    struct answer *w = ctx;
+    size_t i = named(w->a, v[0], e);
+
+    (void)n;
+    if (i == SIZE_MAX)
+        return -1;
+    w->a->fate[i] = FATE_WRITTEN;
+    if (pg_get_bool(v[1])) {
+        w->a->campaigns[w->a->c[i].campaign_index].left_alone = true;
+        *w->broken = true;
+    }
+    return 0;
+}
+
+/* The update must not wait for rows that were passed over. */
+static int drop_skipped(struct applying *a, const size_t *at, size_t n, size_t n_skipped,
+                        struct err *e)
+{
+    struct pg_param param = {PG_INT4_ARRAY, SLICE_NONE};
+    struct pg_query q = {"drop what is locked", sql_batch_drop, &param, 1, NULL, NULL};
+    size_t i;
+
+    buf_clear(&a->data);
+    pg_put_array(&a->data, PG_INT4, n_skipped);
+    for (i = 0; i < n; i++) {
+        if (a->fate[at[i]] == FATE_SKIPPED)
+            pg_put_field_int4(&a->data, (int32_t)at[i]);
+    }
+    if (a->data.failed)
+        return err_oom(e);
+    param.value = (struct slice){a->data.data, a->data.len};
+    return pg_run(a->pg, &q, e);
+}
+
+int rows_write(struct applying *a, const size_t *at, size_t n, bool *broken, struct err *e)
+{
+    struct answer w = {a, broken, 0};
+    struct pg_query lock = {"lock rows", a->sql.lock.data, NULL, 0, take_locked, &w};
+    struct pg_query update = {"write rows", a->sql.update.data, NULL, 0, take_written, &w};
+    size_t i;
+
+    for (i = 0; i < n; i++)
+        a->fate[at[i]] = FATE_SKIPPED;
+    if (send_rows(a, at, n, e) != 0 || pg_run(a->pg, &lock, e) != 0)
+        return -1;
+    if (w.n < n && drop_skipped(a, at, n, n - w.n, e) != 0)
+        return -1;
+    return w.n > 0 ? pg_run(a->pg, &update, e) : 0;
+}
+
+/* ---- deciding again ---- */
+
+struct place {
+    struct ident id;
+    size_t at; /* the correction */
+};
+
+struct again {
+    struct applying *a;
+    struct place *places; /* by id */
+    size_t n;
+};
+
+static int place_cmp(const void *x, const void *y)
+{
+    const struct place *p = x, *q = y;
+
+    return ident_cmp(p->id, q->id);
+}
+
+/* What the row became while we were not looking. */
+static int take_again(void *ctx, const struct store_row *now, struct err *e)
+{
+    struct again *again = ctx;
+    struct applying *a = again->a;
+    struct place key = {now->id, 0};
+    const struct place *p = bsearch(&key, again->places, again->n, sizeof key, place_cmp);
+    struct correction *c;
+    int rc;
+
+    if (!p)
+        return 0;
+    c = &a->c[p->at];
+    c->outcome = OUTCOME_CONFLICT;
+    /* Sent again under another id, it is another message: our evidence says
+     * nothing about that one. */
+    if (!slice_eq(now->message_id, c->message_id) || !ident_eq(now->campaign, c->campaign))
+        return 0;
+    if (!a->o->redecide) {
+        if (row_state_eq(&now->state, &c->before))
+            c->outcome = OUTCOME_PLANNED;
+        return 0;
+    }
+    rc = a->o->redecide(a->o->ctx, now, c, e);
+    if (rc < 0)
+        return -1;
+    c->outcome = rc > 0 ? OUTCOME_PLANNED : OUTCOME_MOOT;
+    return 0;
+}
+
+int rows_redecide(struct applying *a, size_t *at, size_t *n, struct err *e)
+{
+    struct again again = {a, calloc(*n, sizeof *again.places), *n};
+    struct ident *ids = calloc(*n, sizeof *ids);
+    size_t i, kept = 0;
+    int rc = -1;
+
+    if (!again.places || !ids) {
+        (void)err_oom(e);
+        goto out;
+    }
+    for (i = 0; i < *n; i++) {
+        ids[i] = a->c[at[i]].id;
+        again.places[i] = (struct place){ids[i], at[i]};
+        a->c[at[i]].outcome = OUTCOME_CONFLICT; /* gone, unless it is read */
+    }
+    qsort(again.places, *n, sizeof *again.places, place_cmp);
+    rc = store_read_rows_by_id(a->store, ids, *n, take_again, &again, e);
+    for (i = 0; i < *n; i++) {
+        if (rc != 0)
+            a->c[at[i]].outcome = OUTCOME_PLANNED;
+        else if (a->c[at[i]].outcome == OUTCOME_PLANNED)
+            at[kept++] = at[i];
+    }
+    *n = kept;
+out:
+    free(again.places);
+    free(ids);
+    return rc;
+}

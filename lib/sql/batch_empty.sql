@@ -1,0 +1,2 @@
+-- Empties the batch without ending the transaction.
+DELETE FROM pg_temp.reconcile_batch

@@ -1,0 +1,22 @@
+-- The corrections of one batch: n (which correction), the row, the values it
+-- must still hold, the values it gets. Emptied by every COMMIT.
+-- In psql: \set contact_id_type uuid
+--          \set campaign_id_type uuid
+CREATE TEMPORARY TABLE IF NOT EXISTS reconcile_batch (
+    n integer NOT NULL,
+    id :contact_id_type NOT NULL,
+    campaign_id :campaign_id_type NOT NULL,
+    message_id text,
+    old_status text NOT NULL,
+    old_sent_at timestamptz,
+    old_delivered_at timestamptz,
+    old_read_at timestamptz,
+    old_failed_at timestamptz,
+    old_error text,
+    new_status text NOT NULL,
+    new_sent_at timestamptz,
+    new_delivered_at timestamptz,
+    new_read_at timestamptz,
+    new_failed_at timestamptz,
+    new_error text
+) ON COMMIT DELETE ROWS

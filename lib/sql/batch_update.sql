@@ -1,0 +1,26 @@
+-- Writes the rows of the batch that still hold the expected values; says which,
+-- and whether the row as written counts as read but not as delivered, or as
+-- delivered but not as sent, which no row may. updated_at is not ours to touch.
+-- In psql: \set contacts public.campaigns_contact
+UPDATE :contacts c
+SET status = b.new_status,
+    sent_at = b.new_sent_at,
+    delivered_at = b.new_delivered_at,
+    read_at = b.new_read_at,
+    failed_at = b.new_failed_at,
+    error_message = b.new_error
+FROM pg_temp.reconcile_batch b
+WHERE c.id = b.id
+  AND c.campaign_id IS NOT DISTINCT FROM b.campaign_id
+  AND c.whatsapp_message_id IS NOT DISTINCT FROM b.message_id
+  AND c.status IS NOT DISTINCT FROM b.old_status
+  AND c.sent_at IS NOT DISTINCT FROM b.old_sent_at
+  AND c.delivered_at IS NOT DISTINCT FROM b.old_delivered_at
+  AND c.read_at IS NOT DISTINCT FROM b.old_read_at
+  AND c.failed_at IS NOT DISTINCT FROM b.old_failed_at
+  AND c.error_message IS NOT DISTINCT FROM b.old_error
+RETURNING b.n,
+    (c.read_at IS NOT NULL OR c.status = 'read')
+        AND NOT (c.delivered_at IS NOT NULL OR c.status IN ('delivered', 'read'))
+    OR (c.delivered_at IS NOT NULL OR c.status IN ('delivered', 'read'))
+        AND NOT (c.sent_at IS NOT NULL OR c.status IN ('sent', 'delivered', 'read'))
