@@ -1,0 +1,495 @@
+#include "report_formats.h"
+
+#include "textw.h"
+#include "version.h"
+
+#include <inttypes.h>
+
+#define COLUMNS 80
+#define LABEL 24  /* columns of an item's label, its indentation included */
+#define NUMBER 12 /* columns of a number */
+#define ARROW " \xe2\x86\x92 "
+#define AT_MOST "\xe2\x89\xa4 " /* before an approximate time: an upper bound */
+
+/* What a run amounts to. */
+struct sums {
+    uint64_t corrections, campaigns; /* written, or would be */
+    uint64_t left;                   /* corrections left alone */
+    uint64_t conflicts, busy;        /* ... of these, for being so */
+};
+
+/* ---- items ---------------------------------------------------------------------- */
+
+static void put_heading(struct buf *b, const char *title)
+{
+    buf_addf(b, "\n%s\n", title);
+}
+
+/* depth: 1 for an item, 2 for a part of the one before. note: NULL for none. */
+static void put_item(struct buf *b, int depth, const char *label, uint64_t n, const char *note)
+{
+    buf_addf(b, "%*s%-*s%*" PRIu64, 2 * depth, "", LABEL - 2 * depth, label, NUMBER, n);
+    if (note)
+        buf_addf(b, "   %s", note);
+    buf_addc(b, '\n');
+}
+
+/* An item that is worth a line only if there are any. */
+static void put_any(struct buf *b, int depth, const char *label, uint64_t n, const char *note)
+{
+    if (n > 0)
+        put_item(b, depth, label, n, note);
+}
+
+/* ---- what ran, what was read ------------------------------------------------------ */
+
+static const char *kind_of(const struct run *r)
+{
+    if (r->offline)
+        return "offline";
+    if (!r->apply)
+        return "dry run";
+    return r->applied ? "applied" : "refused";
+}
+
+static void put_title(struct buf *b, const struct run *r)
+{
+    char time[TIME_TEXT_SIZE];
+
+    buf_addf(b, "%s %s: %s\n", r->tool, VERSION, kind_of(r));
+    buf_addf(b, "  run       %s\n", r->id);
+    if (!r->offline)
+        buf_addf(b, "  mode      %s\n", r->rebuild ? "rebuild" : "merge");
+    if (r->started_at != TIME_NONE)
+        buf_addf(b, "  started   %s\n", time_format(r->started_at, time));
+    if (r->snapshot_at != TIME_NONE)
+        buf_addf(b, "  snapshot  %s\n", time_format(r->snapshot_at, time));
+    if (r->finished_at != TIME_NONE)
+        buf_addf(b, "  finished  %s\n", time_format(r->finished_at, time));
+}
+
+/* Rejections in the order in which a record meets them. */
+static void put_rejected(struct buf *b, const struct event_counts *c, uint64_t rejected)
+{
+    static const enum reject order[] = {REJECT_INVALID_JSON, REJECT_TOO_LARGE, REJECT_MISSING_FIELD,
+                                        REJECT_UNKNOWN_STATUS};
+
+    put_item(b, 2, "rejected", rejected, NULL);
+    for (size_t i = 0; i < sizeof order / sizeof order[0]; i++)
+        put_any(b, 3, reject_name(order[i]), c->rejected[order[i]], NULL);
+}
+
+static void put_input(struct buf *b, const struct run_input *in)
+{
+    const struct event_counts *c = &in->events;
+    uint64_t rejected = 0;
+
+    for (int i = 0; i < REJECT_COUNT; i++)
+        rejected += c->rejected[i];
+    put_heading(b, "Input");
+    put_item(b, 1, "archives", in->archives, NULL);
+    put_any(b, 2, "damaged", in->archives_damaged, NULL);
+    put_any(b, 2, "growing", in->archives_growing, "still being written");
+    put_item(b, 1, "bytes", in->bytes, NULL);
+    put_item(b, 2, "as stored", in->bytes_compressed, NULL);
+    put_any(b, 1, "requests", in->requests, NULL);
+    put_any(b, 2, "failed", in->requests_failed, NULL);
+    put_item(b, 1, "records", c->records, NULL);
+    put_item(b, 1, "bodies", c->bodies, "webhooks in the records");
+    put_item(b, 1, "updates", c->updates, "of messages in the bodies");
+    put_item(b, 1, "ends", c->status_events + c->ignored + rejected, "what became of all these");
+    put_item(b, 2, "status events", c->status_events, NULL);
+    put_item(b, 2, "ignored", c->ignored, NULL);
+    put_rejected(b, c, rejected);
+}
+
+/* ---- messages ------------------------------------------------------------------ */
+
+static void put_matched(struct buf *b, const struct run_messages *m)
+{
+    uint64_t with = m->updated - m->updated_without_evidence;
+    uint64_t told = with + m->already_processed + m->requeued + m->deferred;
+
+    put_item(b, 1, "matched", m->matched, "rows that evidence speaks for");
+    put_item(b, 2, "updated", with, NULL);
+    put_item(b, 2, "already processed", m->already_processed, NULL);
+    put_item(b, 2, "requeued", m->requeued, NULL);
+    put_item(b, 2, "deferred", m->deferred, NULL);
+    if (m->matched > told)
+        put_item(b, 2, "left alone", m->matched - told, NULL);
+}
+
+static void put_mismatches(struct buf *b, const struct run *r)
+{
+    if (r->mismatches == 0)
+        return;
+    put_heading(b, "Instance mismatches");
+    for (size_t i = 0; i < r->mismatches; i++) {
+        buf_addf(b, "  %*" PRIu64 "   ", NUMBER, r->mismatch[i].count);
+        textw_name(b, r->mismatch[i].instance, COLUMNS - NUMBER - 5);
+        buf_addc(b, '\n');
+    }
+}
+
+static void put_messages(struct buf *b, const struct run *r)
+{
+    const struct run_messages *m = &r->messages;
+
+    put_heading(b, "Messages");
+    put_item(b, 1, "distinct", m->distinct, "by instance and message id");
+    if (r->offline)
+        return;
+    put_item(b, 2, "used", m->used, NULL);
+    put_item(b, 2, "not campaign message", m->not_campaign_message, NULL);
+    put_item(b, 2, "ambiguous", m->ambiguous, NULL);
+    put_item(b, 2, "instance mismatch", m->instance_mismatch, NULL);
+    put_matched(b, m);
+    put_item(b, 1, "updated", m->updated, r->applied ? "rows" : "rows, if this were applied");
+    put_item(b, 2, "with evidence", m->updated - m->updated_without_evidence, NULL);
+    put_item(b, 2, "without evidence", m->updated_without_evidence, NULL);
+    put_item(b, 1, "regressions", m->regressions, NULL);
+    put_any(b, 1, "unsettled, not asked", m->unsettled_not_asked, NULL);
+    put_any(b, 1, "conflicts", m->conflicts, "moved meanwhile, left alone");
+    put_any(b, 1, "busy", m->busy, "locked to the end, left alone");
+    put_mismatches(b, r);
+}
+
+static void put_causes(struct buf *b, const struct run *r)
+{
+    put_heading(b, "Causes");
+    for (int c = CAUSE_NONE + 1; c < CAUSE_COUNT; c++)
+        put_item(b, 1, cause_name((enum cause)c), r->causes[c], NULL);
+}
+
+/* ---- campaigns ------------------------------------------------------------------ */
+
+/* part of whole, e.g. "97.00 % of sent", after the spaces that lead there. */
+static void put_rate(struct buf *b, int64_t part, int64_t whole, const char *of)
+{
+    uint64_t rate = report_rate(part, whole);
+
+    buf_addf(b, "   %3" PRIu64 ".%02u %% of %s", rate / 100, (unsigned)(rate % 100), of);
+}
+
+static void put_counter(struct buf *b, const char *name, int64_t stored, int64_t recomputed)
+{
+    buf_addf(b, "  %-10s", name);
+    if (stored < 0) /* NULL */
+        buf_addf(b, "%*s", NUMBER, "null");
+    else
+        buf_addf(b, "%*" PRId64, NUMBER, stored);
+    buf_addf(b, ARROW "%*" PRId64, NUMBER, recomputed);
+    if (stored != recomputed)
+        buf_addf(b, "%+*" PRId64, NUMBER, recomputed - (stored < 0 ? 0 : stored));
+}
+
+/* As put_counter left the line where nothing differs. */
+static void pad_difference(struct buf *b, int64_t stored, int64_t recomputed)
+{
+    if (stored == recomputed)
+        textw_pad(b, NUMBER);
+}
+
+static void put_counters(struct buf *b, const struct campaign_result *c, bool fix_total)
+{
+    static const enum milestone whole[M_COUNT] = {[M_DELIVERED] = M_SENT, [M_READ] = M_DELIVERED};
+    const int64_t *stored = c->stored.count, *count = c->recomputed.count;
+
+    buf_addf(b, "%*s   %*s%*s\n", 12 + NUMBER, "stored", NUMBER, "recomputed", NUMBER,
+             "difference");
+    for (int m = 0; m < M_COUNT; m++) {
+        put_counter(b, milestone_name((enum milestone)m), stored[m], count[m]);
+        if (m == M_DELIVERED || m == M_READ) {
+            pad_difference(b, stored[m], count[m]);
+            put_rate(b, count[m], count[whole[m]], milestone_name(whole[m]));
+        }
+        buf_addc(b, '\n');
+    }
+    put_counter(b, "total", c->stored.total, c->recomputed.total);
+    if (c->stored.total != c->recomputed.total && !fix_total)
+        buf_adds(b, "   only with --fix-total");
+    buf_addc(b, '\n');
+}
+
+static void put_campaign(struct buf *b, const struct run *r, const struct campaign_result *c)
+{
+    char id[IDENT_TEXT_SIZE];
+
+    buf_addc(b, '\n');
+    textw_name(b, c->name, COLUMNS);
+    buf_addf(b, "\n%s: %zu %s%s\n", ident_format(r->kinds.campaign, c->id, id), c->corrections,
+             c->corrections == 1 ? "correction" : "corrections",
+             c->left_alone ? ", left alone" : "");
+    put_counters(b, c, r->fix_total);
+}
+
+static int put_campaigns(struct buf *b, const struct run *r, const struct report_options *o,
+                         struct outfile *f, struct err *e)
+{
+    uint64_t differing = 0;
+
+    for (size_t i = 0; i < r->campaigns; i++)
+        differing +=
+            r->campaign[i].corrections > 0 || campaign_differs(&r->campaign[i], r->fix_total);
+    put_heading(b, "Campaigns");
+    put_item(b, 1, "in scope", r->campaigns, NULL);
+    put_item(b, 2, "to correct", differing, NULL);
+    for (size_t i = 0; i < r->campaigns; i++) {
+        if (report_lists_campaign(r, o, &r->campaign[i]))
+            put_campaign(b, r, &r->campaign[i]);
+        if (report_flush(b, false, f, e) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* ---- corrections ---------------------------------------------------------------- */
+
+/* The beginning of a line that tells of one column. */
+static void put_label(struct buf *b, const char *label)
+{
+    buf_addf(b, "    %-13s ", label);
+}
+
+static void put_time(struct buf *b, int64_t us, bool approximate)
+{
+    char text[TIME_TEXT_SIZE];
+
+    if (us != TIME_NONE && approximate)
+        buf_adds(b, AT_MOST);
+    buf_adds(b, us == TIME_NONE ? "null" : time_format(us, text));
+}
+
+static void put_error(struct buf *b, struct slice error, size_t most)
+{
+    if (!error.p) {
+        buf_adds(b, "null");
+        return;
+    }
+    buf_addc(b, '"');
+    textw_name(b, error, most - 2);
+    buf_addc(b, '"');
+}
+
+static void put_changes(struct buf *b, const struct correction *c)
+{
+    const struct row_state *from = &c->before, *to = &c->after;
+
+    for (int m = 0; m < M_COUNT; m++) {
+        if (from->at[m] == to->at[m])
+            continue;
+        put_label(b, report_time_name((enum milestone)m));
+        put_time(b, from->at[m], false);
+        buf_adds(b, ARROW);
+        put_time(b, to->at[m], c->approximate & M_BIT(m));
+        buf_addc(b, '\n');
+    }
+    if (!slice_eq(from->error, to->error)) {
+        put_label(b, "error_message");
+        put_error(b, from->error, (COLUMNS - 18 - 3) / 2);
+        buf_adds(b, ARROW);
+        put_error(b, to->error, (COLUMNS - 18 - 3) / 2);
+        buf_addc(b, '\n');
+    }
+}
+
+/* One line a milestone: where it was seen. */
+static void put_evidence(struct buf *b, const struct names *archives, const struct evidence *ev)
+{
+    const char *label = "evidence";
+
+    for (int m = 0; ev && m < M_COUNT; m++) {
+        char record[24];
+
+        if (!(EVIDENCE_PROVES(ev) & M_BIT(m)))
+            continue;
+        (void)snprintf(record, sizeof record, ":%" PRIu64, ev->at[m].record);
+        put_label(b, label);
+        buf_addf(b, "%-9s ", milestone_name((enum milestone)m));
+        textw_path(b, archives->name[ev->at[m].archive], COLUMNS - 18 - 10 - strlen(record));
+        buf_addf(b, "%s\n", record);
+        label = "";
+    }
+    if (*label) {
+        put_label(b, label);
+        buf_adds(b, "none: by the row alone\n");
+    }
+}
+
+static const char *outcome_note(enum outcome o)
+{
+    switch (o) {
+    case OUTCOME_CONFLICT:
+        return ", left alone: moved meanwhile";
+    case OUTCOME_BUSY:
+        return ", left alone: locked to the end";
+    case OUTCOME_LEFT:
+        return ", left alone with its campaign";
+    case OUTCOME_PLANNED:
+    case OUTCOME_WRITTEN:
+    case OUTCOME_MOOT:
+        break;
+    }
+    return "";
+}
+
+static void put_correction(struct buf *b, const struct run *r, const struct correction *c)
+{
+    const char *from = row_status_name(c->before.status), *to = row_status_name(c->after.status);
+    char id[IDENT_TEXT_SIZE];
+
+    (void)ident_format(r->kinds.contact, c->id, id);
+    buf_addf(b, "  %s  ", id);
+    if (c->message_id.p)
+        textw_name(b, c->message_id, COLUMNS - 4 - strlen(id));
+    else
+        buf_adds(b, "(no message id)");
+    buf_addf(b, "\n    %-13s %s", cause_name(c->cause), from);
+    if (c->before.status != c->after.status)
+        buf_addf(b, ARROW "%s", to);
+    buf_addf(b, "%s\n", outcome_note(c->outcome));
+    put_changes(b, c);
+    put_evidence(b, r->archives, c->evidence);
+}
+
+/* By campaign, each under its name. */
+static int put_corrections(struct buf *b, const struct run *r, struct outfile *f, struct err *e)
+{
+    const struct correction *last = NULL;
+
+    put_heading(b, "Corrections");
+    for (size_t i = 0; i < r->corrections; i++) {
+        const struct correction *c = &r->correction[i];
+
+        if (c->outcome == OUTCOME_MOOT)
+            continue;
+        if (!last || last->campaign_index != c->campaign_index) {
+            buf_addc(b, '\n');
+            textw_name(b, r->campaign[c->campaign_index].name, COLUMNS);
+            buf_addc(b, '\n');
+        }
+        put_correction(b, r, c);
+        last = c;
+        if (report_flush(b, false, f, e) < 0)
+            return -1;
+    }
+    if (!last)
+        buf_adds(b, "  none\n");
+    return 0;
+}
+
+/* ---- the end ---------------------------------------------------------------------- */
+
+static void put_warnings(struct buf *b, const struct run *r)
+{
+    if (r->warnings == 0)
+        return;
+    put_heading(b, "Warnings");
+    for (size_t i = 0; i < r->warnings; i++)
+        textw_wrap(b, "  - ", r->warning[i], COLUMNS);
+}
+
+static struct sums sum_up(const struct run *r)
+{
+    struct sums s = {0};
+
+    for (size_t i = 0; i < r->corrections; i++) {
+        enum outcome o = r->correction[i].outcome;
+
+        s.corrections += report_counts_correction(&r->correction[i]);
+        s.conflicts += o == OUTCOME_CONFLICT;
+        s.busy += o == OUTCOME_BUSY;
+        s.left += o == OUTCOME_CONFLICT || o == OUTCOME_BUSY || o == OUTCOME_LEFT;
+    }
+    for (size_t i = 0; i < r->campaigns; i++) {
+        const struct campaign_result *c = &r->campaign[i];
+
+        s.campaigns +=
+            r->applied ? c->written : !c->left_alone && (campaign_differs(c, r->fix_total));
+    }
+    return s;
+}
+
+/* "12 corrections and 3 campaigns' counters" */
+static void put_amount(struct buf *b, const struct sums *s)
+{
+    buf_addf(b, "%" PRIu64 " correction%s and %" PRIu64 " campaign%s counters", s->corrections,
+             s->corrections == 1 ? "" : "s", s->campaigns, s->campaigns == 1 ? "'s" : "s'");
+}
+
+static void put_left(struct buf *b, const struct run *r, const struct sums *s)
+{
+    uint64_t with_campaign = s->left - s->conflicts - s->busy;
+    const char *comma = "";
+
+    if (s->left == 0)
+        return;
+    buf_addf(b, "%" PRIu64 " correction%s %sleft alone (", s->left, s->left == 1 ? "" : "s",
+             !r->applied    ? "would be "
+             : s->left == 1 ? "was "
+                            : "were ");
+    if (s->conflicts > 0) {
+        buf_addf(b, "%" PRIu64 " moved", s->conflicts);
+        comma = ", ";
+    }
+    if (s->busy > 0) {
+        buf_addf(b, "%s%" PRIu64 " busy", comma, s->busy);
+        comma = ", ";
+    }
+    if (with_campaign > 0)
+        buf_addf(b, "%s%" PRIu64 " with the campaign", comma, with_campaign);
+    buf_adds(b, ")\n");
+}
+
+static void put_conclusion(struct buf *b, const struct run *r)
+{
+    struct sums s = sum_up(r);
+    bool any = s.corrections > 0 || s.campaigns > 0;
+
+    buf_addc(b, '\n');
+    if (r->offline) {
+        buf_adds(b, "no database was asked\n");
+        return;
+    }
+    if (!any) {
+        buf_adds(b, s.left > 0 ? "nothing else to correct\n" : "nothing to correct\n");
+    } else if (r->applied) {
+        put_amount(b, &s);
+        buf_adds(b, " written\n");
+    } else if (r->apply) {
+        buf_adds(b, "refused: nothing was written of ");
+        put_amount(b, &s);
+        buf_addc(b, '\n');
+    } else {
+        put_amount(b, &s);
+        buf_adds(b, " would be written; nothing was\n");
+    }
+    put_left(b, r, &s);
+    if (any && r->command) {
+        buf_addf(b, "\nTo %s:\n  ", r->applied ? "undo them" : "write them");
+        textw_name(b, slice_of(r->command), SIZE_MAX); /* whole, to be copied */
+        buf_addc(b, '\n');
+    }
+}
+
+int report_text(struct outfile *f, const struct run *r, const struct report_options *o,
+                struct err *e)
+{
+    struct buf b = BUF_INIT;
+    int status = -1;
+
+    put_title(&b, r);
+    put_input(&b, &r->input);
+    put_messages(&b, r);
+    if (!r->offline) {
+        put_causes(&b, r);
+        if (put_campaigns(&b, r, o, f, e) < 0 || (o->details && put_corrections(&b, r, f, e) < 0))
+            goto out;
+    }
+    put_warnings(&b, r);
+    put_conclusion(&b, r);
+    status = report_flush(&b, true, f, e);
+out:
+    buf_release(&b);
+    return status;
+}

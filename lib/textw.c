@@ -1,0 +1,155 @@
+#include "textw.h"
+
+#include "utf8.h"
+
+#define ELLIPSIS "\xe2\x80\xa6"
+
+/* C0 and C1 controls, separators that break a line, and the marks that turn the
+ * direction of what follows. */
+static bool is_control(uint32_t c)
+{
+    return c < 0x20 || (c >= 0x7f && c < 0xa0) || (c >= 0x200e && c <= 0x200f) ||
+           (c >= 0x2028 && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069);
+}
+
+/* The next piece of s that is shown whole or escaped whole. Its columns: one,
+ * or four a byte. */
+static size_t next_piece(struct slice s, size_t *columns)
+{
+    uint32_t point = 0;
+    size_t n = utf8_sequence(s.p, s.n, &point);
+
+    *columns = n > 0 && !is_control(point) ? 1 : 4 * (n > 0 ? n : 1);
+    return n > 0 ? n : 1;
+}
+
+static void add_piece(struct buf *b, const char *p, size_t n, size_t columns)
+{
+    if (columns == 1) {
+        buf_add(b, p, n);
+        return;
+    }
+    for (size_t i = 0; i < n; i++)
+        buf_addf(b, "\\x%02X", (unsigned)(unsigned char)p[i]);
+}
+
+/* Columns of s as it is shown; stops counting past `most`. */
+static size_t shown_columns(struct slice s, size_t most)
+{
+    size_t all = 0;
+
+    while (s.n > 0 && all <= most) {
+        size_t columns, n = next_piece(s, &columns);
+
+        all += columns;
+        s.p += n;
+        s.n -= n;
+    }
+    return all;
+}
+
+void textw_name(struct buf *b, struct slice s, size_t most)
+{
+    bool cut = shown_columns(s, most) > most;
+    size_t room = cut ? most - 1 : most;
+
+    while (s.n > 0) {
+        size_t columns, n = next_piece(s, &columns);
+
+        if (columns > room)
+            break;
+        add_piece(b, s.p, n, columns);
+        room -= columns;
+        s.p += n;
+        s.n -= n;
+    }
+    if (cut)
+        buf_adds(b, ELLIPSIS);
+}
+
+void textw_path(struct buf *b, struct slice s, size_t most)
+{
+    size_t left = shown_columns(s, SIZE_MAX);
+
+    if (left > most) {
+        while (left > most - 1) {
+            size_t columns, n = next_piece(s, &columns);
+
+            left -= columns;
+            s.p += n;
+            s.n -= n;
+        }
+        buf_adds(b, ELLIPSIS);
+    }
+    textw_name(b, s, SIZE_MAX);
+}
+
+size_t textw_columns(const char *s, size_t n)
+{
+    size_t columns = 0;
+
+    for (size_t i = 0; i < n; i++)
+        columns += ((unsigned char)s[i] & 0xc0) != 0x80;
+    return columns;
+}
+
+void textw_pad(struct buf *b, size_t n)
+{
+    if (!buf_reserve(b, n))
+        return;
+    while (n-- > 0)
+        buf_addc(b, ' ');
+}
+
+/* Bytes of the first `most` columns of s. */
+static size_t bytes_of(struct slice s, size_t most)
+{
+    size_t i = 0;
+
+    while (i < s.n && (((unsigned char)s.p[i] & 0xc0) == 0x80 || most-- > 0))
+        i++;
+    return i;
+}
+
+/* Bytes of the line that s begins with: up to its last space within `most`
+ * columns, or all of them where one word fills it. */
+static size_t line_of(struct slice s, size_t most)
+{
+    size_t fits = bytes_of(s, most), n = fits;
+
+    if (fits == s.n || s.p[fits] == ' ')
+        return fits;
+    while (n > 0 && s.p[n - 1] != ' ')
+        n--;
+    return n > 0 ? n : fits;
+}
+
+void textw_wrap(struct buf *b, const char *lead, struct slice s, size_t most)
+{
+    size_t indent = textw_columns(lead, strlen(lead));
+    struct buf shown = BUF_INIT;
+    struct slice rest;
+
+    textw_name(&shown, s, SIZE_MAX);
+    if (shown.failed)
+        b->failed = true;
+    rest = (struct slice){shown.data, shown.len};
+    buf_adds(b, lead);
+    while (rest.n > 0) {
+        size_t n = line_of(rest, most - indent), end = n;
+
+        while (end > 0 && rest.p[end - 1] == ' ')
+            end--;
+        buf_add(b, rest.p, end);
+        while (n < rest.n && rest.p[n] == ' ')
+            n++;
+        rest.p += n;
+        rest.n -= n;
+        if (rest.n > 0) {
+            buf_addc(b, '\n');
+            textw_pad(b, indent);
+        }
+    }
+    buf_addc(b, '\n');
+    buf_release(&shown);
+}
