@@ -1,0 +1,67 @@
+"""Memory does not grow with the size of an archive, of a record or of the evidence."""
+
+import json
+import os
+import subprocess
+
+import pytest
+
+import tool
+import world as worlds
+
+MIB = 1 << 20
+LINE = b'{"event":"messages.upsert","instance":"i","data":{"message":{"base64":"%s"}}}\n'
+WANTED = worlds.line("i", "K", "READ", "2025-10-20T10:00:00Z")
+
+
+def peak(tmp_path, arguments, chunks):
+    """Peak memory in bytes of replay reading chunks on stdin, and its report's input."""
+    env = tool.environment(tmp_path)
+    run = tool.start("replay", ["--offline", "--format", "json", "-o", "r.json"] + arguments + ["-"],
+                     tmp_path, env, stdin=subprocess.PIPE)
+    for chunk in chunks:
+        run.stdin.write(chunk)
+    run.stdin.close()
+    errors = run.stderr.read()
+    _, status, usage = os.wait4(run.pid, 0)
+    run.returncode = os.waitstatus_to_exitcode(status)
+    run.stdout.close()
+    run.stderr.close()
+    assert run.returncode == 0, errors
+    return usage.ru_maxrss * 1024, json.loads((tmp_path / "r.json").read_text())["input"]
+
+
+def huge_record(size):
+    yield LINE[:LINE.index(b"%s")]
+    for _ in range(size // MIB):
+        yield b"QUJD" * (MIB // 4)
+    yield b'"}}}\n' + WANTED
+
+
+@pytest.mark.skipif(bool(os.environ.get("SANITIZE")), reason="sanitizers have memory of their own")
+@pytest.mark.parametrize("head", [b"", b'{"messages.update":'])
+def test_a_record_beyond_the_limit_is_not_held(tmp_path, head):
+    def chunks():
+        yield head
+        yield from huge_record(150 * MIB)
+    used, counts = peak(tmp_path, ["--max-record", "1M"], chunks())
+    assert counts["too_large"] == 1 and counts["status_events"] == 1
+    assert used < 64 * MIB
+
+
+@pytest.mark.skipif(bool(os.environ.get("SANITIZE")), reason="sanitizers have memory of their own")
+def test_a_long_archive_is_streamed(tmp_path):
+    noise = LINE % (b"QUJD" * 25000)
+    used, counts = peak(tmp_path, [], [noise] * 2000 + [WANTED])
+    assert counts["records"] == 2001 and counts["bytes"] > 190 * MIB
+    assert used < 64 * MIB
+
+
+@pytest.mark.skipif(bool(os.environ.get("SANITIZE")), reason="sanitizers have memory of their own")
+def test_evidence_beyond_the_ceiling_is_spilled_to_disk(tmp_path):
+    lines = (worlds.line("tenant_%d" % (n % 7), "3EB0%032X" % n, "READ", "2025-10-20T10:00:00Z")
+             for n in range(150000))
+    used, counts = peak(tmp_path, ["--memory", "8M", "--tmpdir", str(tmp_path)], lines)
+    assert counts["status_events"] == 150000
+    assert used < 40 * MIB
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["r.json"]
