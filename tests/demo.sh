@@ -11,7 +11,7 @@
 set -eu
 
 cd -- "$(dirname -- "$0")/.."
-build=${BUILD:-build}
+build=$PWD/${BUILD:-build}
 
 server=
 tmp=
@@ -51,15 +51,17 @@ die() {
     exit 1
 }
 
-# Prints and runs. $1 is the status it has to end with.
+# run STATUS PROGRAM ARGUMENT ...: shows the command and runs it, among the
+# generated files; it has to end with STATUS.
 run() {
     expected=$1
-    shift
-    printf '$' && printf ' %s' "$@" && printf '\n\n'
+    program=$2
+    shift 2
+    printf '$ %s' "$program" && printf ' %s' "$@" && printf '\n\n'
     status=0
-    "$@" || status=$?
+    (cd "$tmp/data" && exec "$build/$program" "$@") || status=$?
     [ "$status" -eq "$expected" ] ||
-        die "$1 ended with status $status, expected was $expected"
+        die "$program ended with status $status instead of $expected"
 }
 
 # ---- a server of our own --------------------------------------------------------
@@ -137,7 +139,7 @@ sql() {
 
 bindir=$(sh tools/find-postgres.sh) || die "there is no PostgreSQL server; make deps-check names what is missing"
 for program in replay generate; do
-    [ -x "$build/$program" ] || die "$build/$program is missing; run make"
+    [ -x "$build/$program" ] || die "$build/$program is missing; run make first"
 done
 
 # Nothing of the caller's own connections, state or configuration.
@@ -151,8 +153,6 @@ heading "A PostgreSQL server of our own, on a Unix socket in $tmp"
 start_server
 "$bindir/psql" --version
 "$bindir/createdb" campaigns
-
-archives=$tmp/data/archives
 
 # How many rows and counters are not what the generator knows to be true.
 count_wrong() {
@@ -175,17 +175,18 @@ END
 
 heading "A campaign database that lost webhooks, and the archives that still have them"
 # The date is fixed and past: the same demonstration every day.
-run 0 "$build/generate" --seed "${DEMO_SEED:-1}" --messages "${DEMO_MESSAGES:-2000}" \
-    --start 2025-03-03T12:00:00Z --truth "$tmp/truth.csv" "$tmp/data"
+mkdir "$tmp/data"
+run 0 generate --seed "${DEMO_SEED:-1}" --messages "${DEMO_MESSAGES:-2000}" \
+    --start 2025-03-03T12:00:00Z --truth truth.csv .
 sql -f fixtures/schema/deployed.sql >/dev/null
 sql -f "$tmp/data/database.sql" >/dev/null
 sql <<END
 CREATE TABLE truth (id uuid PRIMARY KEY, status text, sent int, delivered int, read int,
                     failed int, corrected int, campaign_id uuid, whatsapp_message_id text);
-\copy truth FROM '$tmp/truth.csv' (FORMAT csv, HEADER)
+\copy truth FROM '$tmp/data/truth.csv' (FORMAT csv, HEADER)
 ANALYZE;
 END
-(cd "$archives" && wc -c -- *)
+(cd "$tmp/data/archives" && wc -c -- *)
 echo
 sql -c 'SELECT name AS campaign, total_contacts AS total, messages_sent AS sent,
                messages_delivered AS delivered, messages_read AS read, messages_failed AS failed
@@ -194,14 +195,14 @@ before=$(count_wrong)
 echo "wrong: ${before% *} messages, the counters of ${before#* } campaigns"
 
 heading "A dry run: what the archives prove and what would be corrected"
-run 1 "$build/replay" -d dbname=campaigns "$archives"
+run 1 replay -d dbname=campaigns archives
 [ "$(count_wrong)" = "$before" ] || die "the dry run wrote"
 
 heading "The corrections"
-run 0 "$build/replay" -d dbname=campaigns --apply "$archives"
+run 0 replay -d dbname=campaigns --apply -q archives
 
 heading "A second run finds nothing to correct"
-run 0 "$build/replay" -d dbname=campaigns "$archives"
+run 0 replay -d dbname=campaigns -q archives
 
 heading "Compared with what the generator knows"
 after=$(count_wrong)

@@ -13,14 +13,15 @@ set -u
 build=${1:-build}
 
 # Lowest first; a line that starts with a space goes on with the layer before.
-# sql is the header made from lib/sql/*.sql.
+# apply_rows is a part of apply, and so on, unless it is named itself. sql is
+# the header made from lib/sql/*.sql.
 LAYERS='
 base    banned version slice utf8 err log buf arena tally histogram warnings
-        clock zone opt ident idmap names jsonbytes jsonscan jwalk jsonw
+        clock zone opt ident idmap names mask jsonbytes jsonscan jwalk jsonw textw
 io      inflater gzin archives records spill outfile http pgbin pg pgconn
 core    evidence status event fold decide
-source  source rejects source_archive source_api
-store   sql schema store store_pg directory match scope judge apply run
+source  source rejects
+store   sql schema store directory match scope judge apply run
 out     states report html metrics actions
 app     options checks pipeline tool_main
 '
@@ -79,7 +80,14 @@ done >"$tmp/includes"
 
 awk '
     function complain(what) { print "check-layers: " what; bad = 1 }
-    function base(path) { sub(/.*\//, "", path); sub(/\.[ch]$/, "", path); return path }
+    # The module a file is or is a part of.
+    function module_of(path,    name) {
+        sub(/.*\//, "", path)
+        sub(/\.[ch]$/, "", path)
+        name = path
+        while (!(name in layer) && sub(/_[^_]*$/, "", name)) continue
+        return name in layer ? name : path
+    }
     BEGIN {
         n = split(ENVIRON["LAYERS"], line, "\n")
         for (i = 1; i <= n; i++) {
@@ -94,7 +102,7 @@ awk '
             for (j = 2; j <= m; j++) { library[word[1]] = 1; may[word[1], word[j]] = 1 }
         }
     }
-    { module = base($2); in_lib = $2 ~ /^lib\// }
+    { module = module_of($2); in_lib = $2 ~ /^lib\// }
     $1 == "file" && in_lib && !(module in layer) {
         complain($2 ": module \"" module "\" is in no layer of tools/check-layers.sh")
     }
@@ -102,7 +110,7 @@ awk '
         complain($2 ": includes \"" $3 "\" from outside fixtures/")
     }
     $1 == "quoted" && in_lib && (module in layer) {
-        other = base($3)
+        other = module_of($3)
         if (!(other in layer))
             complain($2 ": includes \"" $3 "\", which is in no layer")
         else if (layer[other] > layer[module])
@@ -158,7 +166,17 @@ awk '
         return 0
     }
     function listed(word, list) { return index(" " list " ", " " word " ") > 0 }
+    # The module a source is or is a part of.
+    function module_of(path,    name) {
+        sub(/.*\//, "", path)
+        sub(/\.c$/, "", path)
+        name = path
+        while (!(name in module) && sub(/_[^_]*$/, "", name)) continue
+        return name in module ? name : path
+    }
     BEGIN {
+        n = split(ENVIRON["LAYERS"], word, "[ \n]+")
+        for (i = 1; i <= n; i++) module[word[i]] = 1
         owners = split(ENVIRON["OWNERS"], owner, "\n")
         exceptions = split(ENVIRON["EXCEPTIONS"], exception, "\n")
         impures = split(ENVIRON["IMPURE"], impure, " ")
@@ -167,23 +185,23 @@ awk '
     FILENAME != ARGV[2] { own[$1] = 1; next } # json_..., but ours
     $2 in own { next }
     {
-        module = $1; sub(/.*\//, "", module); sub(/\.c$/, "", module)
+        own_module = module_of($1)
         in_lib = $1 ~ /^lib\//
         if (among($2, banned, banneds))
             complain($1 ": calls " $2 ", which lib/banned.h bans")
         for (i = 1; i <= owners; i++) {
             split(owner[i], word, " ")
-            if (word[1] != "" && matches($2, word[1]) && !(in_lib && listed(module, owner[i])))
+            if (word[1] != "" && matches($2, word[1]) && !(in_lib && listed(own_module, owner[i])))
                 complain($1 ": refers to " $2 ", which is not for it")
         }
-        if (in_lib && listed(module, ENVIRON["PURE"]) && among($2, impure, impures)) {
+        if (in_lib && listed(own_module, ENVIRON["PURE"]) && among($2, impure, impures)) {
             excused = 0
             for (i = 1; i <= exceptions; i++) {
                 n = split(exception[i], word, " ")
                 for (j = 2; j <= n; j++)
-                    if (word[1] == module && matches($2, word[j])) excused = 1
+                    if (word[1] == own_module && matches($2, word[j])) excused = 1
             }
-            if (!excused) complain($1 ": refers to " $2 ", but " module " is to be pure")
+            if (!excused) complain($1 ": refers to " $2 ", but " own_module " is to be pure")
         }
     }
     END { exit bad }
