@@ -9,6 +9,12 @@ int report_json(struct outfile *f, const struct run *r, const struct report_opti
 int report_text(struct outfile *f, const struct run *r, const struct report_options *o,
                 struct err *e);
 
+/* The part of report_text with a few lines for each correction. */
+int report_text_corrections(struct buf *b, const struct run *r, struct outfile *f, struct err *e);
+
+#define REPORT_COLUMNS 80 /* of the text */
+#define REPORT_ARROW " \xe2\x86\x92 "
+
 /* Is the correction one of messages.updated: written, or would be? The others
  * turned out to be moot or were left alone. */
 bool report_counts_correction(const struct correction *c);

@@ -5,11 +5,8 @@
 
 #include <inttypes.h>
 
-#define COLUMNS 80
 #define LABEL 24  /* columns of an item's label, its indentation included */
 #define NUMBER 12 /* columns of a number */
-#define ARROW " \xe2\x86\x92 "
-#define AT_MOST "\xe2\x89\xa4 " /* before an approximate time: an upper bound */
 
 /* What a run amounts to. */
 struct sums {
@@ -86,6 +83,8 @@ static void put_input(struct buf *b, const struct run_input *in)
 
     for (int i = 0; i < REJECT_COUNT; i++)
         rejected += c->rejected[i];
+    if (in->archives + in->archives_damaged + in->requests + c->records == 0)
+        return; /* an audit, or nothing but evidence folded before */
     put_heading(b, "Input");
     put_item(b, 1, "archives", in->archives, NULL);
     put_any(b, 2, "damaged", in->archives_damaged, NULL);
@@ -97,7 +96,7 @@ static void put_input(struct buf *b, const struct run_input *in)
     put_item(b, 1, "records", c->records, NULL);
     put_item(b, 1, "bodies", c->bodies, "webhooks in the records");
     put_item(b, 1, "updates", c->updates, "of messages in the bodies");
-    put_item(b, 1, "ends", c->status_events + c->ignored + rejected, "what became of all these");
+    put_item(b, 1, "outcomes", c->status_events + c->ignored + rejected, "what became of them");
     put_item(b, 2, "status events", c->status_events, NULL);
     put_item(b, 2, "ignored", c->ignored, NULL);
     put_rejected(b, c, rejected);
@@ -126,7 +125,10 @@ static void put_mismatches(struct buf *b, const struct run *r)
     put_heading(b, "Instance mismatches");
     for (size_t i = 0; i < r->mismatches; i++) {
         buf_addf(b, "  %*" PRIu64 "   ", NUMBER, r->mismatch[i].count);
-        textw_name(b, r->mismatch[i].instance, COLUMNS - NUMBER - 5);
+        if (r->mismatch[i].instance.n > 0)
+            textw_name(b, r->mismatch[i].instance, REPORT_COLUMNS - NUMBER - 5);
+        else
+            buf_adds(b, "(no name)");
         buf_addc(b, '\n');
     }
 }
@@ -178,7 +180,7 @@ static void put_counter(struct buf *b, const char *name, int64_t stored, int64_t
         buf_addf(b, "%*s", NUMBER, "null");
     else
         buf_addf(b, "%*" PRId64, NUMBER, stored);
-    buf_addf(b, ARROW "%*" PRId64, NUMBER, recomputed);
+    buf_addf(b, REPORT_ARROW "%*" PRId64, NUMBER, recomputed);
     if (stored != recomputed)
         buf_addf(b, "%+*" PRId64, NUMBER, recomputed - (stored < 0 ? 0 : stored));
 }
@@ -216,7 +218,7 @@ static void put_campaign(struct buf *b, const struct run *r, const struct campai
     char id[IDENT_TEXT_SIZE];
 
     buf_addc(b, '\n');
-    textw_name(b, c->name, COLUMNS);
+    textw_name(b, c->name, REPORT_COLUMNS);
     buf_addf(b, "\n%s: %zu %s%s\n", ident_format(r->kinds.campaign, c->id, id), c->corrections,
              c->corrections == 1 ? "correction" : "corrections",
              c->left_alone ? ", left alone" : "");
@@ -233,148 +235,13 @@ static int put_campaigns(struct buf *b, const struct run *r, const struct report
             r->campaign[i].corrections > 0 || campaign_differs(&r->campaign[i], r->fix_total);
     put_heading(b, "Campaigns");
     put_item(b, 1, "in scope", r->campaigns, NULL);
-    put_item(b, 2, "to correct", differing, NULL);
+    put_item(b, 2, "with differences", differing, NULL);
     for (size_t i = 0; i < r->campaigns; i++) {
         if (report_lists_campaign(r, o, &r->campaign[i]))
             put_campaign(b, r, &r->campaign[i]);
         if (report_flush(b, false, f, e) < 0)
             return -1;
     }
-    return 0;
-}
-
-/* ---- corrections ---------------------------------------------------------------- */
-
-/* The beginning of a line that tells of one column. */
-static void put_label(struct buf *b, const char *label)
-{
-    buf_addf(b, "    %-13s ", label);
-}
-
-static void put_time(struct buf *b, int64_t us, bool approximate)
-{
-    char text[TIME_TEXT_SIZE];
-
-    if (us != TIME_NONE && approximate)
-        buf_adds(b, AT_MOST);
-    buf_adds(b, us == TIME_NONE ? "null" : time_format(us, text));
-}
-
-static void put_error(struct buf *b, struct slice error, size_t most)
-{
-    if (!error.p) {
-        buf_adds(b, "null");
-        return;
-    }
-    buf_addc(b, '"');
-    textw_name(b, error, most - 2);
-    buf_addc(b, '"');
-}
-
-static void put_changes(struct buf *b, const struct correction *c)
-{
-    const struct row_state *from = &c->before, *to = &c->after;
-
-    for (int m = 0; m < M_COUNT; m++) {
-        if (from->at[m] == to->at[m])
-            continue;
-        put_label(b, report_time_name((enum milestone)m));
-        put_time(b, from->at[m], false);
-        buf_adds(b, ARROW);
-        put_time(b, to->at[m], c->approximate & M_BIT(m));
-        buf_addc(b, '\n');
-    }
-    if (!slice_eq(from->error, to->error)) {
-        put_label(b, "error_message");
-        put_error(b, from->error, (COLUMNS - 18 - 3) / 2);
-        buf_adds(b, ARROW);
-        put_error(b, to->error, (COLUMNS - 18 - 3) / 2);
-        buf_addc(b, '\n');
-    }
-}
-
-/* One line a milestone: where it was seen. */
-static void put_evidence(struct buf *b, const struct names *archives, const struct evidence *ev)
-{
-    const char *label = "evidence";
-
-    for (int m = 0; ev && m < M_COUNT; m++) {
-        char record[24];
-
-        if (!(EVIDENCE_PROVES(ev) & M_BIT(m)))
-            continue;
-        (void)snprintf(record, sizeof record, ":%" PRIu64, ev->at[m].record);
-        put_label(b, label);
-        buf_addf(b, "%-9s ", milestone_name((enum milestone)m));
-        textw_path(b, archives->name[ev->at[m].archive], COLUMNS - 18 - 10 - strlen(record));
-        buf_addf(b, "%s\n", record);
-        label = "";
-    }
-    if (*label) {
-        put_label(b, label);
-        buf_adds(b, "none: by the row alone\n");
-    }
-}
-
-static const char *outcome_note(enum outcome o)
-{
-    switch (o) {
-    case OUTCOME_CONFLICT:
-        return ", left alone: moved meanwhile";
-    case OUTCOME_BUSY:
-        return ", left alone: locked to the end";
-    case OUTCOME_LEFT:
-        return ", left alone with its campaign";
-    case OUTCOME_PLANNED:
-    case OUTCOME_WRITTEN:
-    case OUTCOME_MOOT:
-        break;
-    }
-    return "";
-}
-
-static void put_correction(struct buf *b, const struct run *r, const struct correction *c)
-{
-    const char *from = row_status_name(c->before.status), *to = row_status_name(c->after.status);
-    char id[IDENT_TEXT_SIZE];
-
-    (void)ident_format(r->kinds.contact, c->id, id);
-    buf_addf(b, "  %s  ", id);
-    if (c->message_id.p)
-        textw_name(b, c->message_id, COLUMNS - 4 - strlen(id));
-    else
-        buf_adds(b, "(no message id)");
-    buf_addf(b, "\n    %-13s %s", cause_name(c->cause), from);
-    if (c->before.status != c->after.status)
-        buf_addf(b, ARROW "%s", to);
-    buf_addf(b, "%s\n", outcome_note(c->outcome));
-    put_changes(b, c);
-    put_evidence(b, r->archives, c->evidence);
-}
-
-/* By campaign, each under its name. */
-static int put_corrections(struct buf *b, const struct run *r, struct outfile *f, struct err *e)
-{
-    const struct correction *last = NULL;
-
-    put_heading(b, "Corrections");
-    for (size_t i = 0; i < r->corrections; i++) {
-        const struct correction *c = &r->correction[i];
-
-        if (c->outcome == OUTCOME_MOOT)
-            continue;
-        if (!last || last->campaign_index != c->campaign_index) {
-            buf_addc(b, '\n');
-            textw_name(b, r->campaign[c->campaign_index].name, COLUMNS);
-            buf_addc(b, '\n');
-        }
-        put_correction(b, r, c);
-        last = c;
-        if (report_flush(b, false, f, e) < 0)
-            return -1;
-    }
-    if (!last)
-        buf_adds(b, "  none\n");
     return 0;
 }
 
@@ -386,7 +253,7 @@ static void put_warnings(struct buf *b, const struct run *r)
         return;
     put_heading(b, "Warnings");
     for (size_t i = 0; i < r->warnings; i++)
-        textw_wrap(b, "  - ", r->warning[i], COLUMNS);
+        textw_wrap(b, "  - ", r->warning[i], REPORT_COLUMNS);
 }
 
 static struct sums sum_up(const struct run *r)
@@ -483,7 +350,8 @@ int report_text(struct outfile *f, const struct run *r, const struct report_opti
     put_messages(&b, r);
     if (!r->offline) {
         put_causes(&b, r);
-        if (put_campaigns(&b, r, o, f, e) < 0 || (o->details && put_corrections(&b, r, f, e) < 0))
+        if (put_campaigns(&b, r, o, f, e) < 0 ||
+            (o->details && report_text_corrections(&b, r, f, e) < 0))
             goto out;
     }
     put_warnings(&b, r);
