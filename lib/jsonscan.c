@@ -193,19 +193,21 @@ static bool utf8_lead(struct jsonscan *j, unsigned char c)
     return true;
 }
 
-/* A \u escape is complete: is it the half that had to come, and may it be here? */
-static bool end_hex(struct jsonscan *j)
+/* After another digit of a \u escape: can it still become what may be here? */
+static bool hex_may_go_on(const struct jsonscan *j)
 {
-    bool low = j->hex >= 0xDC00 && j->hex <= 0xDFFF;
-    bool high = j->hex >= 0xD800 && j->hex <= 0xDBFF;
+    unsigned least = j->hex << (4 * j->left);
+    unsigned most = least | ((1u << (4 * j->left)) - 1);
 
-    if (j->high_surrogate != low)
-        return false;
-    if (j->key && j->hex == 0)
-        return false;
-    j->high_surrogate = high;
-    j->state = high ? S_PAIR_BACKSLASH : S_STRING;
-    return true;
+    if (j->high_surrogate)
+        return most >= 0xDC00 && least <= 0xDFFF;
+    return !(least >= 0xDC00 && most <= 0xDFFF) && !(j->key && most == 0);
+}
+
+static void end_hex(struct jsonscan *j)
+{
+    j->high_surrogate = j->hex >= 0xD800 && j->hex <= 0xDBFF;
+    j->state = j->high_surrogate ? S_PAIR_BACKSLASH : S_STRING;
 }
 
 static bool in_string(struct jsonscan *j, unsigned char c)
@@ -237,7 +239,12 @@ static bool in_string(struct jsonscan *j, unsigned char c)
         if (digit < 0)
             return false;
         j->hex = j->hex << 4 | (unsigned)digit;
-        return --j->left > 0 || end_hex(j);
+        j->left--;
+        if (!hex_may_go_on(j))
+            return false;
+        if (j->left == 0)
+            end_hex(j);
+        return true;
     case S_PAIR_BACKSLASH:
         j->state = S_PAIR_U;
         return c == '\\';

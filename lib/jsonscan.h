@@ -40,7 +40,8 @@ void jsonscan_init(struct jsonscan *j);
 
 /* Looks at text[j->at .. n). text is the whole text from its first byte, at an
  * address that may differ from call to call. DONE: j->at is the text's length.
- * BROKEN: j->at is the offset of the first byte that cannot continue it. */
+ * BROKEN: j->at is the offset of the first byte that cannot continue it; of the
+ * byte after a number that is beyond a double. */
 enum jsonscan_result jsonscan_feed(struct jsonscan *j, const char *text, size_t n);
 
 /* Is all of s one object or array with nothing but white space around it?
