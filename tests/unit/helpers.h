@@ -60,7 +60,7 @@ static inline void gen_space(struct rng *r, struct buf *b)
 static inline void gen_utf8(struct rng *r, struct buf *b)
 {
     static const char *const sequences[] = {
-        "\xC2\x80",     "\xDF\xBF",         "\xC3\xA3",        "\xE0\xA0\x80", "\xED\x9F\xBF",
+        "\xC2\x80",     "\xDF\xBF",         "\xC3\xA3",         "\xE0\xA0\x80",     "\xED\x9F\xBF",
         "\xEE\x80\x80", "\xF0\x90\x80\x80", "\xF4\x8F\xBF\xBF", "\xF0\x9F\x98\x80",
     };
 
@@ -109,9 +109,24 @@ static inline void gen_string(struct rng *r, struct buf *b, bool key)
 static inline void gen_number(struct rng *r, struct buf *b)
 {
     static const char *const numbers[] = {
-        "0",       "-0",     "1",       "-12",    "10",     "0.5",     "-0.25",
-        "1e5",     "2E-3",   "3.5e+2",  "1e308",  "1e-999", "0e99999", "123456789012345678901234567890",
-        "1793534400.123456", "0.1",    "4.9e-324", "9007199254740993",
+        "0",
+        "-0",
+        "1",
+        "-12",
+        "10",
+        "0.5",
+        "-0.25",
+        "1e5",
+        "2E-3",
+        "3.5e+2",
+        "1e308",
+        "1e-999",
+        "0e99999",
+        "123456789012345678901234567890",
+        "1793534400.123456",
+        "0.1",
+        "4.9e-324",
+        "9007199254740993",
     };
 
     buf_adds(b, RNG_PICK(r, numbers));
@@ -193,14 +208,51 @@ static inline void buf_cut(struct buf *b, size_t at, size_t n)
 static inline void gen_damage(struct rng *r, struct buf *b)
 {
     static const char *const pieces[] = {
-        "\"",           "\\",       "\\u",         "\\u0000", "\\ud800", "\\udc00",
-        "\\uD83D\\uDE00", "\\uDBFF\\u0041", "{",   "}",       "[",       "]",
-        ",",            ":",        "{}",          "[]",      "\"a\":1", "null",
-        "nul",          "true",     "0",           "-",       "1e999",   "-1e309",
-        "1e-999",       "01",       "1.",          ".",       "e",       "+",
-        "\n",           "\r\n",     "\t",          "\x1F",    "\x7F",    "\xC0\x80",
-        "\xC2",         "\x80",     "\xE0\x9F\x80", "\xED\xA0\x80", "\xEF\xBB\xBF", "\xF0\x8F\xBF\xBF",
-        "\xF4\x90\x80\x80", "\xF8\x88\x80\x80\x80", "\xFF",
+        "\"",
+        "\\",
+        "\\u",
+        "\\u0000",
+        "\\ud800",
+        "\\udc00",
+        "\\uD83D\\uDE00",
+        "\\uDBFF\\u0041",
+        "{",
+        "}",
+        "[",
+        "]",
+        ",",
+        ":",
+        "{}",
+        "[]",
+        "\"a\":1",
+        "null",
+        "nul",
+        "true",
+        "0",
+        "-",
+        "1e999",
+        "-1e309",
+        "1e-999",
+        "01",
+        "1.",
+        ".",
+        "e",
+        "+",
+        "\n",
+        "\r\n",
+        "\t",
+        "\x1F",
+        "\x7F",
+        "\xC0\x80",
+        "\xC2",
+        "\x80",
+        "\xE0\x9F\x80",
+        "\xED\xA0\x80",
+        "\xEF\xBB\xBF",
+        "\xF0\x8F\xBF\xBF",
+        "\xF4\x90\x80\x80",
+        "\xF8\x88\x80\x80\x80",
+        "\xFF",
     };
     size_t at = rng_below(r, (unsigned)b->len + 1);
     const char *piece = RNG_PICK(r, pieces);

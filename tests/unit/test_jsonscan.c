@@ -95,8 +95,12 @@ static void random_texts_are_judged_as_jansson_does(void **state)
 static void every_byte_everywhere_is_judged_as_jansson_does(void **state)
 {
     static const char *const texts[] = {
-        "{\"a\":1}",          "{\"\":[-0.5e+1,true]}", "[null,false,\"\\n\\u00e9\"]",
-        "[\"\\ud83d\\ude00\"]", "{\"\\u0041\":{}}",      "[ 10 , 1E5 , [ ] ]",
+        "{\"a\":1}",
+        "{\"\":[-0.5e+1,true]}",
+        "[null,false,\"\\n\\u00e9\"]",
+        "[\"\\ud83d\\ude00\"]",
+        "{\"\\u0041\":{}}",
+        "[ 10 , 1E5 , [ ] ]",
         "[\"\xC3\xA9\xE2\x82\xAC\xF0\x9F\x98\x80\"]",
     };
     size_t t, at;
@@ -126,7 +130,8 @@ static void every_byte_everywhere_is_judged_as_jansson_does(void **state)
 
 static void utf8_is_judged_as_jansson_does(void **state)
 {
-    static const unsigned char edge[] = {0x22, 0x7F, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF, 0xC0, 0xFF};
+    static const unsigned char edge[] = {0x22, 0x7F, 0x80, 0x8F, 0x90,
+                                         0x9F, 0xA0, 0xBF, 0xC0, 0xFF};
     char text[] = "[\"....\"]";
     unsigned a, b, c, d;
 
@@ -148,8 +153,8 @@ static void utf8_is_judged_as_jansson_does(void **state)
 
 static void every_escape_is_judged_as_jansson_does(void **state)
 {
-    static const unsigned edge[] = {0,      0x41,   0xD7FF, 0xD800, 0xDBFF, 0xDC00,
-                                    0xDFFF, 0xE000, 0xFFFE, 0xFFFF};
+    static const unsigned edge[] = {0,      0x41,   0xD7FF, 0xD800, 0xDBFF,
+                                    0xDC00, 0xDFFF, 0xE000, 0xFFFE, 0xFFFF};
     char text[64];
     unsigned c;
     size_t i, j, k;
@@ -161,10 +166,10 @@ static void every_escape_is_judged_as_jansson_does(void **state)
     }
     for (i = 0; i < COUNT_OF(edge); i++) {
         for (j = 0; j < COUNT_OF(edge); j++) {
-            agree(text, (size_t)snprintf(text, sizeof text, "[\"\\u%04x\\u%04x\"]", edge[i],
-                                         edge[j]));
-            agree(text, (size_t)snprintf(text, sizeof text, "{\"\\u%04xx\\u%04x\":0}", edge[i],
-                                         edge[j]));
+            agree(text,
+                  (size_t)snprintf(text, sizeof text, "[\"\\u%04x\\u%04x\"]", edge[i], edge[j]));
+            agree(text,
+                  (size_t)snprintf(text, sizeof text, "{\"\\u%04xx\\u%04x\":0}", edge[i], edge[j]));
             for (k = 0; k < COUNT_OF(edge); k++)
                 agree(text, (size_t)snprintf(text, sizeof text, "[\"\\u%04x\\u%04x\\u%04x\"]",
                                              edge[i], edge[j], edge[k]));
@@ -176,10 +181,35 @@ static void numbers_of_every_form_are_judged_as_jansson_does(void **state)
 {
     static const char letters[] = "012-+.eE";
     static const char *const others[] = {
-        "1e308", "1e309", "-1e309", "1.7976931348623157e308", "1.7976931348623159e308",
-        "1e-400", "0e999", "0.0e999999", "1E+308", "1e0000000000000000000308", "17976931348623159e292",
-        "1e99999999999999999999", "-1e-99999999999999999999", "4.9e-324", "2e-324", "Infinity",
-        "NaN", "0x10", "1e", "1e+", ".5", "+1", "1.e1", "--1", "1_0", "1f", "0b1", "00", "-00.5",
+        "1e308",
+        "1e309",
+        "-1e309",
+        "1.7976931348623157e308",
+        "1.7976931348623159e308",
+        "1e-400",
+        "0e999",
+        "0.0e999999",
+        "1E+308",
+        "1e0000000000000000000308",
+        "17976931348623159e292",
+        "1e99999999999999999999",
+        "-1e-99999999999999999999",
+        "4.9e-324",
+        "2e-324",
+        "Infinity",
+        "NaN",
+        "0x10",
+        "1e",
+        "1e+",
+        ".5",
+        "+1",
+        "1.e1",
+        "--1",
+        "1_0",
+        "1f",
+        "0b1",
+        "00",
+        "-00.5",
     };
     char text[4096];
     unsigned i, code, digits;
@@ -202,7 +232,8 @@ static void numbers_of_every_form_are_judged_as_jansson_does(void **state)
         agree(text, (size_t)snprintf(text, sizeof text, "{\"a\":9%0*d}", (int)digits, 0));
         agree(text, (size_t)snprintf(text, sizeof text, "[-1%0*d.5]", (int)digits, 0));
         agree(text, (size_t)snprintf(text, sizeof text, "[1%0*de-20]", (int)digits, 0));
-        agree(text, (size_t)snprintf(text, sizeof text, "[0.%0*d1e%u]", (int)digits, 0, digits + 300));
+        agree(text,
+              (size_t)snprintf(text, sizeof text, "[0.%0*d1e%u]", (int)digits, 0, digits + 300));
     }
 }
 
@@ -354,16 +385,61 @@ static void chunks_make_no_difference(void **state)
 /* What may close the token a text ends in, besides nothing. The texts of this
  * part hold no exponent that a double cannot. */
 static const char *const finishers[] = {
-    "",          "0",          "\"\"",         "\"\":0",       ":0",          "rue",
-    "ue",        "e",          "alse",         "lse",          "se",          "ull",
-    "ll",        "l",          "\"",           "\":0",         "n\"",         "n\":0",
-    "0041\"",    "041\"",      "41\"",         "1\"",          "0041\":0",    "041\":0",
-    "41\":0",    "1\":0",      "000\"",        "00\"",         "0\"",         "000\":0",
-    "00\":0",    "0\":0",      "\\uDC00\"",    "uDC00\"",      "DC00\"",      "C00\"",
-    "\\uDC00\":0", "uDC00\":0", "DC00\":0",    "C00\":0",      "00\\uDC00\"", "0\\uDC00\"",
-    "00\\uDC00\":0", "0\\uDC00\":0", "\x80\"", "\x80\":0",     "\x80\x80\"",  "\x80\x80\":0",
-    "\xA0\x80\"", "\xA0\x80\":0", "\x90\x80\x80\"", "\x90\x80\x80\":0", "\x80\x80\x80\"",
-    "\x80\x80\x80\":0", "{}",
+    "",
+    "0",
+    "\"\"",
+    "\"\":0",
+    ":0",
+    "rue",
+    "ue",
+    "e",
+    "alse",
+    "lse",
+    "se",
+    "ull",
+    "ll",
+    "l",
+    "\"",
+    "\":0",
+    "n\"",
+    "n\":0",
+    "0041\"",
+    "041\"",
+    "41\"",
+    "1\"",
+    "0041\":0",
+    "041\":0",
+    "41\":0",
+    "1\":0",
+    "000\"",
+    "00\"",
+    "0\"",
+    "000\":0",
+    "00\":0",
+    "0\":0",
+    "\\uDC00\"",
+    "uDC00\"",
+    "DC00\"",
+    "C00\"",
+    "\\uDC00\":0",
+    "uDC00\":0",
+    "DC00\":0",
+    "C00\":0",
+    "00\\uDC00\"",
+    "0\\uDC00\"",
+    "00\\uDC00\":0",
+    "0\\uDC00\":0",
+    "\x80\"",
+    "\x80\":0",
+    "\x80\x80\"",
+    "\x80\x80\":0",
+    "\xA0\x80\"",
+    "\xA0\x80\":0",
+    "\x90\x80\x80\"",
+    "\x90\x80\x80\":0",
+    "\x80\x80\x80\"",
+    "\x80\x80\x80\":0",
+    "{}",
 };
 
 /* The brackets that close what the text leaves open. */
@@ -410,12 +486,11 @@ static bool can_be_completed(const char *p, size_t n)
 static void gen_pieces(struct rng *r, struct buf *b)
 {
     static const char *const pieces[] = {
-        "{",     "}",       "[",       "]",       ",",       ":",        "\"",     "\"",
-        "\"a\":", "\"a\"",  "\\",      "\\u",     "\\u0",    "\\uD",     "\\uD8",  "\\uDC",
-        "\\uDBF", "\\uD83D", "\\uDE00", "0",      "00",      "0000",     "D",      "DC",
-        "e",     "-",       "1.",      "12",      "t",       "true",     "nul",    "false",
-        " ",     "\n",      "\xC3",    "\x80",    "\xE0",    "\xA0",     "\xED",   "\xF0",
-        "\x90",  "\xF4",    "x",       "\x1F",
+        "{",       "}",    "[",    "]",    ",",     ":",     "\"",    "\"",     "\"a\":",
+        "\"a\"",   "\\",   "\\u",  "\\u0", "\\uD",  "\\uD8", "\\uDC", "\\uDBF", "\\uD83D",
+        "\\uDE00", "0",    "00",   "0000", "D",     "DC",    "e",     "-",      "1.",
+        "12",      "t",    "true", "nul",  "false", " ",     "\n",    "\xC3",   "\x80",
+        "\xE0",    "\xA0", "\xED", "\xF0", "\x90",  "\xF4",  "x",     "\x1F",
     };
     unsigned n = 1 + rng_below(r, 9);
 
@@ -476,7 +551,8 @@ static void a_text_breaks_at_the_first_byte_that_cannot_continue_it(void **state
 /* Whether one is too large shows when it ends. */
 static void a_number_beyond_a_double_breaks_at_the_byte_after_it(void **state)
 {
-    static const char *const numbers[] = {"1e309", "-1e309", "1e99999", "12345678901234567890E+300"};
+    static const char *const numbers[] = {"1e309", "-1e309", "1e99999",
+                                          "12345678901234567890E+300"};
     static const char *const after[] = {",1]", "]", " ]", "\n]"};
     char text[64];
     size_t i, k, at;
