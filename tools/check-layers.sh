@@ -19,7 +19,7 @@ LAYERS='
 base    banned version slice utf8 err log buf arena tally histogram warnings
         clock zone opt ident idmap names mask jsonbytes jsonscan jwalk jsonw textw
 io      inflater gzin archives records spill outfile http pgbin pg pgconn
-core    evidence status event fold decide
+core    evidence status event fold decide gaps
 source  source rejects
 store   sql schema store directory match scope judge apply run
 out     states report html metrics actions
@@ -40,7 +40,7 @@ lo_*        pg pgconn
 curl_*      http
 '
 
-PURE='jsonscan jwalk tally histogram evidence status event fold decide'
+PURE='jsonscan jwalk tally histogram evidence status event fold decide gaps'
 
 # what the pure modules may not refer to
 IMPURE='
