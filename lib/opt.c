@@ -173,11 +173,16 @@ int opt_set(const struct opt_table *t, size_t index, struct opt_target to, const
 
     if (to.given)
         to.given[index] = true;
+    if (o->kind == OPT_FLAG || o->kind == OPT_STOP) {
+        *(bool *)at = true;
+        return 0;
+    }
+    if (!value)
+        return err_set(e, EXIT_USAGE, "%s needs a value: %s", what, o->argument);
     switch (o->kind) {
     case OPT_FLAG:
     case OPT_STOP:
-        *(bool *)at = true;
-        return 0;
+        break;
     case OPT_TEXT:
     case OPT_TIME:
         *(const char **)at = value;
@@ -301,8 +306,6 @@ static int parse_long(struct cursor *c, const char *arg, struct err *e)
         return err_set(e, EXIT_USAGE, "%s takes no value", what);
     if (c->t->opt[i].argument && !value)
         value = next_argument(c);
-    if (c->t->opt[i].argument && !value)
-        return err_set(e, EXIT_USAGE, "%s needs a value: %s", what, c->t->opt[i].argument);
     return set_given(c, i, what, value, e);
 }
 
@@ -312,7 +315,7 @@ static int parse_cluster(struct cursor *c, const char *arg, struct err *e)
     for (const char *p = arg + 1; *p && !c->stopped; p++) {
         size_t i = find_letter(c->t, c->tool, *p);
         char what[] = {'-', *p, '\0'};
-        const char *value = NULL;
+        const char *value;
 
         if (i == c->t->n && p == arg + 1 && p[1] != '\0')
             return err_set(e, EXIT_USAGE, "unknown option \"%.200s\"", arg);
@@ -324,8 +327,6 @@ static int parse_cluster(struct cursor *c, const char *arg, struct err *e)
             continue;
         }
         value = p[1] ? p + 1 : next_argument(c);
-        if (!value)
-            return err_set(e, EXIT_USAGE, "%s needs a value: %s", what, c->t->opt[i].argument);
         return set_given(c, i, what, value, e);
     }
     return 0;

@@ -83,7 +83,8 @@ int opt_parse(const struct opt_table *t, unsigned tool, struct opt_target to, in
               char *const *argv, char **operand, size_t *operands, struct err *e);
 
 /* Sets one option from its text, as the command line would; `what` names the
- * option in messages ("--settle", "RECONCILE_STATUS_CODES"). */
+ * option in messages ("--settle", "RECONCILE_STATUS_CODES"). value may be NULL
+ * for flags only. */
 int opt_set(const struct opt_table *t, size_t index, struct opt_target to, const char *what,
             const char *value, struct err *e);
 
