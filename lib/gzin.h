@@ -30,7 +30,7 @@ enum gzin_damage {
  * of anything else that is no regular file. Failure to open is EXIT_INPUT,
  * `could not open archive "x": reason`, a directory included; want of memory
  * is EXIT_FAILED. */
-int gzin_open(struct gzin **g, const char *path, int64_t now, struct err *e);
+int gzin_open(struct gzin **out, const char *path, int64_t now, struct err *e);
 
 /* Fills the n bytes at p as far as the archive goes. Less than n only at the
  * end, 0 for n > 0 only behind it; the end may be one that damage made. -1

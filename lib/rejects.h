@@ -21,10 +21,10 @@ struct reject_sink; /* of a thread; belongs to its run's rejects */
 
 /* Readies the file at path, mode 0600, which appears when it is committed.
  * EXIT_FAILED naming it. */
-int rejects_open(struct rejects **r, const char *path, struct err *e);
+int rejects_open(struct rejects **out, const char *path, struct err *e);
 
 /* A sink for one more thread. To be called by one thread at a time. */
-int rejects_sink_new(struct rejects *r, struct reject_sink **s, struct err *e);
+int rejects_sink_new(struct rejects *r, struct reject_sink **sink, struct err *e);
 
 /* Adds a rejected record. All of an archive go to one sink, in order, and
  * archive_index is its place in the list. head: the record's first bytes, of

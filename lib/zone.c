@@ -147,25 +147,25 @@ static int fill_from_libc(struct zone *z, const char *name, struct err *e)
     return filled && result == 0 ? 0 : err_oom(e);
 }
 
-int zone_load(struct zone **out, const char *name, struct err *e)
+int zone_load(struct zone **z, const char *name, struct err *e)
 {
-    struct zone *z;
+    struct zone *filled;
 
-    *out = NULL;
+    *z = NULL;
     if (strcmp(name, "UTC") == 0 || strcmp(name, "Etc/UTC") == 0 || strcmp(name, "GMT") == 0)
         return 0;
     if (!name_is_sound(name))
         return err_set(e, EXIT_USAGE, "unknown time zone \"%s\"", name);
     if (check_database(name, e) < 0)
         return -1;
-    z = calloc(1, sizeof *z);
-    if (!z)
+    filled = calloc(1, sizeof *filled);
+    if (!filled)
         return err_oom(e);
-    if (fill_from_libc(z, name, e) < 0) {
-        zone_free(z);
+    if (fill_from_libc(filled, name, e) < 0) {
+        zone_free(filled);
         return -1;
     }
-    *out = z;
+    *z = filled;
     return 0;
 }
 
