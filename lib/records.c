@@ -289,8 +289,8 @@ static enum line line_of(const char *p, size_t n)
 /* The next record of the lines that a broken text had swallowed; 0: none left. */
 static int next_of_region(struct records *r, struct record *rec)
 {
-    size_t run = 0; /* bytes from pos of lines that are no objects */
-    bool other = false;
+    size_t run = 0;     /* bytes from pos of lines that are no objects */
+    size_t stretch = 0; /* of them, up to the end of the last that is not blank */
 
     while (run < r->region) {
         const char *p = r->data + r->pos + run;
@@ -300,18 +300,18 @@ static int next_of_region(struct records *r, struct record *rec)
         if (line == LINE_OBJECTS)
             break;
         if (line == LINE_OTHER)
-            other = true;
+            stretch = run + n - 1;
         run += n;
-        if (!other) { /* blank so far */
+        if (stretch == 0) { /* blank so far */
             r->pos += run;
             r->region -= run;
             run = 0;
         }
     }
-    if (other) {
-        give(r, rec, RECORD_BROKEN, run);
+    if (stretch > 0) {
+        give(r, rec, RECORD_BROKEN, stretch);
         rec->broke = r->broke;
-        r->region -= run;
+        r->region -= stretch;
         return 1;
     }
     if (r->region > 0) {
