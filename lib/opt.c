@@ -177,8 +177,9 @@ int opt_set(const struct opt_table *t, size_t index, struct opt_target to, const
         *(bool *)at = true;
         return 0;
     }
-    if (!value)
-        return err_set(e, EXIT_USAGE, "%s needs a value: %s", what, o->argument);
+    if (!value || !o->argument)
+        return err_set(e, EXIT_USAGE, "%s needs a value: %s", what,
+                       o->argument ? o->argument : "but the table names none");
     switch (o->kind) {
     case OPT_FLAG:
     case OPT_STOP:
