@@ -154,7 +154,7 @@ $(TESTS): %: %.o $(TEST_HELPER_OBJ) $(LIB)
 
 # These run make again once the packages are there, with every core unless
 # the caller has chosen.
-SUBMAKE = $(MAKE) $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
+SUBMAKE = $(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
 export CC BUILD SANITIZE
 
 .PHONY: deps deps-check demo check lint lint-flags format bench install uninstall clean help

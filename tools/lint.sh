@@ -24,7 +24,7 @@ lint() {
 # The objects for check-layers.sh, and the generated header.
 echo "== build"
 # shellcheck disable=SC2086 # make and its options
-$make --no-print-directory all || exit 1
+$make all || exit 1
 flags=$(make -s --no-print-directory lint-flags) || exit 1
 
 sources=$(find lib replay reconcile fixtures -maxdepth 1 -name '*.c' 2>/dev/null | sort)
