@@ -51,8 +51,15 @@ def case_dirs(tmp_path_factory):
     return get
 
 
+@pytest.fixture
+def server(postgres):
+    """The throwaway PostgreSQL; databases made in a test go with it."""
+    yield postgres
+    postgres.drop_all()
+
+
 @pytest.fixture(scope="session")
-def server():
+def postgres():
     """The throwaway PostgreSQL, started when the first test needs it."""
     running = pg.Server()
     try:

@@ -115,6 +115,7 @@ class Server:
         self.process = None
         self.templates = set()
         self.created = 0
+        self.alive = []
 
     def _as_user(self):
         if self.user is None:
@@ -160,12 +161,9 @@ class Server:
 
     def stop(self):
         if self.process is not None and self.process.poll() is None:
-            self.process.send_signal(signal.SIGINT)
-            try:
-                self.process.wait(30)
-            except subprocess.TimeoutExpired:
-                self.process.send_signal(signal.SIGQUIT)
-                self.process.wait(30)
+            # nothing is worth a checkpoint
+            self.process.send_signal(signal.SIGQUIT)
+            self.process.wait(60)
         shutil.rmtree(self.home, ignore_errors=True)
 
     def database(self, name, variant=None):
@@ -197,8 +195,17 @@ class Server:
             base = loaded
         self.created += 1
         name = "d%d" % self.created
+        self.alive.append(name)
         self.database("postgres").sql('CREATE DATABASE "%s" TEMPLATE "%s"' % (name, base))
         return self.database(name, variant)
+
+
+    def drop_all(self):
+        """Drops the databases that fresh() made."""
+        if self.alive:
+            self.database("postgres").sql(
+                "".join("DROP DATABASE %s WITH (FORCE);\n" % name for name in self.alive))
+            self.alive = []
 
 
 class Database:

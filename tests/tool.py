@@ -10,7 +10,7 @@ CASES = ROOT / "tests" / "conformance"
 TIMEOUT = 120
 
 # what an operator's own settings could change
-_FOREIGN = ("PG", "EVOLUTION_", "XDG_", "STATE_DIRECTORY", "TMPDIR", "TZ")
+_FOREIGN = ("PG", "EVOLUTION_", "RECONCILE_", "XDG_", "STATE_DIRECTORY", "TMPDIR", "TZ")
 
 
 class Done:

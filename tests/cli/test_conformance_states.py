@@ -80,12 +80,3 @@ def test_states_in_adds_to_archives(case, replay, tmp_path):
            cwd=directory)
     done = fold(replay, directory, ["--states-in", tmp_path / "part"] + names[1:], tmp_path / "r")
     assert done.out == expected
-
-
-def test_a_fold_of_little_memory_gives_the_same_states(case, replay, tmp_path):
-    _, directory, names = case
-    expected = (directory / "states.jsonl").read_bytes()
-    done = fold(replay, directory, ["--memory", "64k", "--tmpdir", tmp_path, "-j", "2"] + names,
-                tmp_path / "r")
-    assert done.out == expected
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["r"]

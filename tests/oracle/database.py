@@ -47,9 +47,10 @@ ROW_COUNTS = ("requeued", "deferred", "already_processed", "updated",
 
 
 def _decide_campaign(rows, context):
-    """Final rows, causes, counts and counters of one campaign."""
+    """Final rows, causes, counts, counters of one campaign; whether its decided rows agree."""
     matches, states, policy, now = context
     finals, causes, tally = {}, {}, dict.fromkeys(ROW_COUNTS, 0)
+    decided = []
     for row in rows:
         evidence = _evidence_for(row, matches, states)
         final, cause = decide.decide(row, evidence, policy, row["id"] in matches.dropped)
@@ -59,6 +60,8 @@ def _decide_campaign(rows, context):
             tally["deferred"] += 1
             final, cause = dict(row), None
         finals[row["id"]] = final
+        if not deferred and not decide.untouchable(row, evidence):
+            decided.append(final)
         if cause is not None:
             causes[row["id"]] = cause
             tally["updated"] += 1
@@ -68,7 +71,8 @@ def _decide_campaign(rows, context):
             tally["requeued"] += 1
         elif evidence is not None and not deferred:
             tally["already_processed"] += 1
-    return finals, causes, tally, decide.counters(list(finals.values()))
+    sound = decide.consistent(decide.counters(decided))
+    return finals, causes, tally, decide.counters(list(finals.values())), sound
 
 
 def run(tables, states, policy=None, any_instance=False, scope=None, now=None):
@@ -85,8 +89,9 @@ def run(tables, states, policy=None, any_instance=False, scope=None, now=None):
         if scope != "all" and campaign["id"] not in scope:
             result.rows.update((r["id"], dict(r)) for r in rows)
             continue
-        finals, causes, tally, count = _decide_campaign(rows, (matches, states, policy, now))
-        if not decide.consistent(count):
+        finals, causes, tally, count, sound = _decide_campaign(
+            rows, (matches, states, policy, now))
+        if not sound:
             result.left_alone.add(campaign["id"])
             result.rows.update((r["id"], dict(r)) for r in rows)
             continue

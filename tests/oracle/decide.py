@@ -130,8 +130,8 @@ def _final(row, evidence, policy, merge, failed_wins):
 
 
 def contradicts(row):
-    """Whether a row counts as read but not delivered, or as delivered but not sent."""
-    return not consistent(counters([row]))
+    """Whether a milestone that the row records lacks its time."""
+    return any(row[milestone + "_at"] is None for milestone in recorded(row))
 
 
 def _cause(row, final, known):
@@ -140,22 +140,28 @@ def _cause(row, final, known):
         return "unproven"
     if final["status"] not in before:
         return "missed_webhook"
-    by_times = _close(m for m in CHAIN if row[m + "_at"] is not None)
-    rank = CHAIN.index(row["status"]) if row["status"] in CHAIN else -1
-    if row["status"] != "failed" and any(CHAIN.index(m) > rank for m in by_times):
+    if row["status"] == "failed":
+        overwritten = final["status"] != "failed"
+    else:
+        rank = CHAIN.index(row["status"]) if row["status"] in CHAIN else -1
+        overwritten = any(row[m + "_at"] is not None for m in CHAIN[rank + 1:])
+    if overwritten:
         return "overwritten"
-    if contradicts(row) or row["status"] != final["status"]:
-        return "inconsistent"
-    return "timestamp"
+    return "inconsistent" if contradicts(row) else "timestamp"
+
+
+def untouchable(row, evidence):
+    """Whether a row is not decided at all: requeued, unknown, or sending without proof."""
+    if row["status"] == "sending":
+        return evidence is None or not evidence.sightings
+    return row["status"] not in STATUSES or row["status"] == "pending"
 
 
 def decide(row, evidence, policy, dropped=False):
     """(final row, cause); the cause is None where nothing changes."""
+    if untouchable(row, evidence):
+        return dict(row), None
     evidence = evidence if evidence is not None else fold.Evidence()
-    if row["status"] not in STATUSES or row["status"] == "pending":
-        return dict(row), None
-    if row["status"] == "sending" and not evidence.sightings:
-        return dict(row), None
     merge = _by_merge(row, evidence, policy.rebuild, dropped)
     failed_wins = policy.failed_wins
     if policy.rebuild and row["status"] == "failed" and not evidence.sightings:
