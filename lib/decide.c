@@ -20,6 +20,7 @@ struct deciding {
     uint8_t known;            /* milestones, closed */
     int64_t row_at[M_COUNT];  /* the row's times, after --timestamps=earliest */
     int64_t seen_at[M_COUNT]; /* the evidence's, TIME_NONE where unknown */
+    uint8_t approximate;      /* which of seen_at are */
 };
 
 /* read proves delivered, delivered proves sent */
@@ -88,10 +89,13 @@ static void gather_times(struct deciding *d)
         if (d->p->earliest && !s->approximate && d->row_at[m] != TIME_NONE &&
             s->time < d->row_at[m] && d->row_at[m] - s->time > d->p->tolerance)
             d->row_at[m] = s->time;
-        if (!s->approximate || !d->p->null_approximate)
-            d->seen_at[m] = s->time;
-        else if (d->rebuild)
-            d->seen_at[m] = d->row_at[m];
+        if (s->approximate && d->p->null_approximate) {
+            d->seen_at[m] = d->rebuild ? d->row_at[m] : TIME_NONE;
+            continue;
+        }
+        d->seen_at[m] = s->time;
+        if (s->approximate)
+            d->approximate |= M_BIT(m);
     }
 }
 
@@ -114,8 +118,7 @@ static int64_t first_known(const struct deciding *d, int m, struct decision *out
 {
     if ((!d->rebuild || m == M_SENT) && d->row_at[m] != TIME_NONE)
         return d->row_at[m];
-    if (d->seen_at[m] != TIME_NONE && d->seen_at[m] == d->e->at[m].time && d->e->at[m].approximate)
-        out->approximate |= M_BIT(m);
+    out->approximate |= d->approximate & M_BIT(m);
     return d->seen_at[m];
 }
 
@@ -250,6 +253,7 @@ void decide(const struct row_state *r, const struct evidence *e, const struct po
     static const struct evidence nothing = {.error = {NULL, 0}};
     struct deciding d = {.r = r, .e = e ? e : &nothing, .p = p};
     uint8_t proven = EVIDENCE_PROVES(d.e);
+    bool unproven_failure;
 
     *out = (struct decision){.after = *r, .cause = CAUSE_NONE};
     if (r->status == ROW_PENDING || r->status == ROW_UNKNOWN ||
@@ -258,8 +262,9 @@ void decide(const struct row_state *r, const struct evidence *e, const struct po
         return;
     }
     /* A failure written at send time leaves no evidence: no proof against it. */
-    d.rebuild = p->rebuild && !(r->status == ROW_FAILED && !proven);
-    d.unless_delivered = p->failed_unless_delivered && d.rebuild == p->rebuild;
+    unproven_failure = p->rebuild && r->status == ROW_FAILED && !proven;
+    d.rebuild = p->rebuild && !p->by_merge && !unproven_failure;
+    d.unless_delivered = p->failed_unless_delivered && !unproven_failure;
     if (!d.rebuild)
         proven |= row_counts(r);
     else if (r->at[M_SENT] != TIME_NONE || r->status != ROW_SENDING)

@@ -44,9 +44,6 @@ int judge_init(struct judge *j, const struct judge_options *o, const struct matc
     j->o = o;
     j->matches = matches;
     j->run = run;
-    j->decided = calloc(run->campaigns + 1, sizeof *j->decided);
-    if (!j->decided)
-        return err_oom(e);
     for (i = 0; i < run->campaigns; i++) {
         if (idmap_add(&j->scope, run->campaign[i].id, (uint32_t)i) == IDMAP_NONE)
             return err_oom(e);
@@ -66,7 +63,6 @@ void judge_release(struct judge *j)
     free(j->clock_of);
     names_release(&j->clock_names);
     tally_release(&j->unknown);
-    free(j->decided);
     idmap_release(&j->scope);
     arena_release(&j->arena);
 }
@@ -101,8 +97,7 @@ static int decide_row(struct judge *j, const struct store_row *r, const struct m
     struct policy p = j->o->policy;
     char *scratch = NULL;
 
-    if (!has_id(r->message_id) || (m && m->doubtful))
-        p.rebuild = false;
+    p.by_merge = !has_id(r->message_id) || (m && m->doubtful);
     if (ev && ev->error.p && memchr(ev->error.p, '\0', ev->error.n)) {
         scratch = arena_alloc(&j->arena, ev->error.n);
         if (!scratch)
@@ -231,8 +226,6 @@ static int on_row(void *ctx, const struct store_row *r, struct err *e)
     if (ev && judge_clocks(j, m, r->state.at[M_SENT], e) < 0)
         return -1;
     count(&j->run->campaign[campaign].recomputed, corrected ? &d.after : &r->state);
-    if (!d.left_alone && !deferred)
-        count(&j->decided[campaign], &d.after);
     if (corrected) {
         if (ev)
             n->matched++;
@@ -293,7 +286,7 @@ int judge_rows(struct judge *j, struct store *s, bool all, struct err *e)
     if (run->corrections > 0)
         qsort(run->correction, run->corrections, sizeof *run->correction, by_campaign_and_id);
     for (i = 0; i < run->campaigns; i++)
-        run->campaign[i].left_alone = !in_order(&j->decided[i]);
+        run->campaign[i].left_alone = !in_order(&run->campaign[i].recomputed);
     return 0;
 }
 

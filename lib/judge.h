@@ -29,7 +29,6 @@ struct judge {
     struct arena arena;                /* texts of corrections */
     size_t cap;                        /* of run->correction */
     uint64_t rows;                     /* in scope */
-    struct counters *decided;          /* by campaign: of its decided rows */
     struct tally unknown;              /* statuses that are not the application's */
     struct names clock_names;          /* instance names as they are compared */
     struct judge_clock *clock;         /* by number of that name */

@@ -153,11 +153,8 @@ static int match_entry(struct match_table *t, const struct fold_entry *x, const 
         t->ambiguous++;
     }
     for (i = 0; i < rows; i++) {
-        struct match *m;
+        struct match *m = match_get(t, row[i].id, e);
 
-        if (n > 0 && !may_speak(t, named, &row[i]))
-            continue;
-        m = match_get(t, row[i].id, e);
         if (!m)
             return -1;
         m->doubtful = true;

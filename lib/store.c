@@ -93,10 +93,22 @@ int store_open(struct store **s, const struct store_options *o, struct err *e)
     return rc;
 }
 
+/* The server would let go of the lock by itself, but only some time after we
+ * are gone: a run that follows at once must not find it taken. */
+static void unlock(struct store *s)
+{
+    struct err unused = ERR_INIT;
+
+    if (s->locked && !pg_lost(s->pg) &&
+        schema_sql(&s->schema, sql_unlock, lock_vars, 2, &s->sql, &unused) == 0)
+        (void)pg_script(s->pg, "unlock", s->sql.data, &unused);
+}
+
 void store_close(struct store *s)
 {
     if (!s)
         return;
+    unlock(s);
     pg_close(s->pg);
     schema_release(&s->schema);
     buf_release(&s->sql);
