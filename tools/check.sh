@@ -88,7 +88,8 @@ system_tests() {
     fi
     python=$(sh tools/find-python.sh) || return 1
     PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 PYTHONDONTWRITEBYTECODE=1 \
-        timeout --foreground 1800 "$python" -m pytest -q -p no:cacheprovider "$@"
+        timeout --foreground 1800 "$python" -m pytest -q -p no:cacheprovider \
+        --basetemp "$tmp/pytest" "$@"
 }
 
 step build build_all
