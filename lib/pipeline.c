@@ -378,36 +378,64 @@ static int apply_all(struct pipeline *p, struct err *e)
 
 /* --- the end --- */
 
-/* The same command line with --apply. */
+/* Does an argument hold a secret, as a connection string with a password does? */
+static bool holds_secret(const char *arg)
+{
+    const char *authority = strstr(arg, "://");
+    const char *at = authority ? strchr(authority, '@') : NULL;
+    const char *colon = at ? memchr(authority + 3, ':', (size_t)(at - authority - 3)) : NULL;
+
+    return colon || strcasestr(arg, "password");
+}
+
+/* One argument as a shell reads it. */
+static void put_argument(struct buf *b, const char *arg)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                "_-+=,.:/@%";
+    const char *c;
+
+    if (holds_secret(arg))
+        arg = "...";
+    if (*arg && strspn(arg, plain) == strlen(arg)) {
+        buf_adds(b, arg);
+        return;
+    }
+    buf_addc(b, '\'');
+    for (c = arg; *c; c++) {
+        if (*c == '\'')
+            buf_adds(b, "'\\''");
+        else
+            buf_addc(b, *c);
+    }
+    buf_addc(b, '\'');
+}
+
+/* Is it -n, alone or among other flags of one letter? */
+static bool is_dry_run(const char *arg)
+{
+    return strcmp(arg, "--dry-run") == 0 ||
+           (arg[0] == '-' && strchr(arg, 'n') && strspn(arg + 1, "nqv") == strlen(arg + 1));
+}
+
+/* The same command line with --apply; what it was given as a secret is left out. */
 static void note_command(struct pipeline *p, int argc, char *const *argv)
 {
+    struct buf *b = &p->command;
     int i;
 
     if (p->run.offline || p->o->apply)
         return;
     for (i = 0; i < argc; i++) {
-        const char *c;
-
-        if (strcmp(argv[i], "-n") == 0 || strcmp(argv[i], "--dry-run") == 0)
+        if (i > 0 && (is_dry_run(argv[i]) || strcmp(argv[i], "--apply") == 0))
             continue;
-        buf_adds(&p->command, i ? " " : "");
-        if (i > 0 && argv[i][0] != '\0' &&
-            strspn(argv[i], "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-                            "_-+=,.:/@%") == strlen(argv[i])) {
-            buf_adds(&p->command, argv[i]);
-            continue;
-        }
-        if (i == 0) {
-            buf_adds(&p->command, argv[i]);
-            buf_adds(&p->command, " --apply");
-            continue;
-        }
-        buf_addc(&p->command, '\'');
-        for (c = argv[i]; *c; c++)
-            buf_adds(&p->command, *c == '\'' ? "'\\''" : (char[2]){*c, '\0'});
-        buf_addc(&p->command, '\'');
+        if (i > 0)
+            buf_addc(b, ' ');
+        put_argument(b, argv[i]);
+        if (i == (p->o->tool == TOOL_REPLAY ? 0 : 1))
+            buf_adds(b, " --apply");
     }
-    p->run.command = buf_str(&p->command);
+    p->run.command = buf_str(b);
 }
 
 static int write_report(struct pipeline *p, struct err *e)
