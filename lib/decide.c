@@ -118,7 +118,8 @@ static int64_t first_known(const struct deciding *d, int m, struct decision *out
 {
     if ((!d->rebuild || m == M_SENT) && d->row_at[m] != TIME_NONE)
         return d->row_at[m];
-    out->approximate |= d->approximate & M_BIT(m);
+    if (d->approximate & M_BIT(m))
+        out->approximate |= M_BIT(m);
     return d->seen_at[m];
 }
 
