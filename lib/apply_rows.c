@@ -20,31 +20,24 @@ int rows_prepare(struct applying *a, struct err *e)
 
 /* ---- sending the batch ---- */
 
-/* An error text without the letters that the server's encoding may lack. */
+/* An error text with a '?' for each letter that the server's encoding may lack. */
 static void put_ascii(struct buf *b, struct slice v)
 {
-    size_t start, i;
+    uint32_t n = 0;
+    size_t i;
 
     if (!v.p || v.n > INT32_MAX) {
         pg_put_field(b, v);
         return;
     }
-    pg_put_u32(b, 0);
-    start = b->len;
+    for (i = 0; i < v.n; i++)
+        n += ((unsigned char)v.p[i] & 0xc0) != 0x80; /* all but the later bytes of a letter */
+    pg_put_u32(b, n);
     for (i = 0; i < v.n; i++) {
         unsigned char c = (unsigned char)v.p[i];
 
-        if (c < 0x80)
-            buf_addc(b, v.p[i]);
-        else if (c >= 0xc0) /* the first byte of a letter, the others are dropped */
-            buf_addc(b, '?');
-    }
-    if (!b->failed) {
-        size_t n = b->len - start;
-
-        b->len = start - 4;
-        pg_put_u32(b, (uint32_t)n);
-        b->len = start + n;
+        if ((c & 0xc0) != 0x80)
+            buf_addc(b, c < 0x80 ? v.p[i] : '?');
     }
 }
 
