@@ -54,7 +54,9 @@ def _utf8(data, start, end):
     try:
         return data[start:end].decode("utf-8")
     except UnicodeDecodeError as error:
-        raise Break(start + error.start) from None
+        # a lead byte is still fine; what cannot be is the byte that should have followed it
+        lead = error.reason != "invalid start byte"
+        raise Break(start + (error.end if lead else error.start)) from None
 
 
 def _string(data, pos, key):
