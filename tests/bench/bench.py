@@ -1,0 +1,273 @@
+"""Measures replay and prints Markdown (see run.sh)."""
+
+import json
+import os
+import pathlib
+import platform
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+sys.path.insert(0, str(ROOT / "tests"))
+
+import pg  # noqa: E402  finds PostgreSQL's programs
+
+RUNS = int(os.environ.get("BENCH_RUNS", "5"))
+RECORDS = int(os.environ.get("BENCH_RECORDS", "1000000"))
+ROWS = int(os.environ.get("BENCH_ROWS", "1000000"))
+SETTINGS = {"shared_buffers": "1GB", "max_wal_size": "4GB", "autovacuum": "off"}
+
+
+def say(text):
+    print("bench: " + text, file=sys.stderr, flush=True)
+
+
+class Measured:
+    """One command, run many times."""
+
+    measure = None  # the program of measure.c
+
+    def __init__(self, name, command, ends=(0,)):
+        self.name = name
+        self.command = [str(c) for c in command]
+        self.ends = ends
+        self.seconds = []
+        self.cpu = []
+        self.peak = []
+
+    def run(self):
+        line = self.measure.with_suffix(".line")
+        done = subprocess.run([self.measure, line] + self.command, stdin=subprocess.DEVNULL,
+                              stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+                              check=False)
+        if done.returncode != 0:
+            raise SystemExit("bench: measure: " + done.stderr)
+        seconds, cpu, peak, status = line.read_text().split()
+        if int(status) not in self.ends:
+            raise SystemExit("bench: %s: status %s\n%s" % (
+                " ".join(self.command), status, done.stderr))
+        self.seconds.append(float(seconds))
+        self.cpu.append(float(cpu))
+        self.peak.append(int(peak) / 1024)
+
+    def median(self):
+        return statistics.median(self.seconds)
+
+    def spread(self):
+        return "%.2f … %.2f" % (min(self.seconds), max(self.seconds))
+
+
+def in_turn(commands, runs=RUNS):
+    """Every command once to warm up, then each once a round."""
+    for command in commands:
+        command.run()
+        for values in (command.seconds, command.cpu, command.peak):
+            values.clear()
+    for _ in range(runs):
+        for command in commands:
+            command.run()
+
+
+def table(head, rows):
+    print("| " + " | ".join(head) + " |")
+    print("| " + " | ".join(["---"] + ["---:"] * (len(head) - 1)) + " |")
+    for row in rows:
+        print("| " + " | ".join(str(cell) for cell in row) + " |")
+    print()
+
+
+def first_line(command):
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        return None
+    return (done.stdout or done.stderr).strip().splitlines()[0]
+
+
+def machine(build):
+    cpu = "unknown"
+    for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            cpu = line.split(":", 1)[1].strip()
+            break
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    versions = subprocess.run([build / "replay", "--version"], capture_output=True, text=True,
+                              check=True).stdout.split("\n")
+    print("### Machine\n")
+    table(["", "of the measurement"], [
+        ["processor", "%s, %d cores" % (cpu, len(os.sched_getaffinity(0)))],
+        ["memory", "%.0f GiB" % memory],
+        ["system", "%s, Linux %s" % (release(), platform.release())],
+        ["compiler", first_line(["cc", "--version"])],
+        ["tool", ", ".join(v for v in versions if v)],
+        ["server", first_line([pg.find_bin("postgres"), "--version"])],
+    ])
+
+
+def release():
+    try:
+        return platform.freedesktop_os_release()["PRETTY_NAME"]
+    except (OSError, KeyError, AttributeError):
+        return platform.system()
+
+
+# ---- reading archives ------------------------------------------------------------
+
+SETS = [
+    ("A", "status updates only", ["--noise", "0"]),
+    ("B", "one third other events, some with media", ["--noise", "0.5", "--media", "12000"]),
+]
+
+
+def report_of(build, archives, work):
+    path = work / "report.json"
+    subprocess.run([build / "replay", "--offline", "-q", "--format", "json", "-o", path] + archives,
+                   check=True)
+    return json.loads(path.read_text())
+
+
+def offline_set(build, work, name, what, options):
+    target = work / name
+    say("generating %d records for set %s" % (RECORDS, name))
+    command = [build / "generate", "--seed", "1", "--records", str(RECORDS), "--archives", "8",
+               "--no-database"] + options + [target]
+    subprocess.run(command, check=True)
+    archives = sorted((target / "archives").iterdir())
+    report = report_of(build, archives, work)
+    replay = [build / "replay", "--offline", "-q", "-o", "/dev/null"]
+    commands = [
+        Measured("replay -j 1", replay + ["-j", "1"] + archives),
+        Measured("replay -j 2", replay + ["-j", "2"] + archives),
+        Measured("zcat \\| wc -c", ["sh", "-c", 'zcat -- "$@" | wc -c', "sh"] + archives),
+    ]
+    if shutil.which("pigz"):
+        commands.append(Measured("pigz -dc \\| wc -c",
+                                 ["sh", "-c", 'pigz -dc -- "$@" | wc -c', "sh"] + archives))
+    commands.append(Measured("python3, gzip + json",
+                             [sys.executable, ROOT / "tests/bench/peer.py"] + archives))
+    say("measuring set %s, %d rounds" % (name, RUNS))
+    in_turn(commands)
+    source = report["input"]
+    print("### Set %s: %s\n" % (name, what))
+    print("%s records, %s distinct messages, %.0f MB from %.0f MB gzip in 8 files: `generate %s`\n" % (
+        format(source["records"], ","), format(report["messages"]["distinct"], ","),
+        source["bytes"] / 1e6, source["bytes_compressed"] / 1e6,
+        " ".join(str(c) for c in command[1:-1])))
+    table(["command", "seconds, median", "from … to", "records/s", "MB/s", "CPU seconds",
+           "peak memory, MiB"],
+          [[c.name, "%.2f" % c.median(), c.spread(), format(round(source["records"] / c.median()), ","),
+            format(round(source["bytes"] / 1e6 / c.median()), ","),
+            "%.2f" % statistics.median(c.cpu), "%.0f" % max(c.peak)] for c in commands])
+    empty = work / "empty"
+    empty.write_bytes(b"")
+    least = Measured("empty", replay + ["-j", "1", empty])
+    in_turn([least])
+    grown = (max(commands[0].peak) - max(least.peak)) * 2**20 / report["messages"]["distinct"]
+    print("`replay -j 1` of an empty file: %.0f MiB; the rest is %.0f bytes per distinct message.\n" % (
+        max(least.peak), grown))
+    shutil.rmtree(target)
+
+
+# ---- correcting rows -------------------------------------------------------------
+
+class Server(pg.Server):
+    """As the tests', but as durable as an installation: only SETTINGS differ from initdb's."""
+
+    def start(self):
+        if self.user is not None:
+            os.chown(self.home, self.user.pw_uid, self.user.pw_gid)
+        self.home.chmod(0o755)
+        data = self.home / "data"
+        subprocess.run([pg.find_bin("initdb"), "-D", data, "-U", pg.SUPERUSER, "-A", "trust", "-E",
+                        "UTF8", "--locale", "C.UTF-8"], check=True, stdout=subprocess.DEVNULL,
+                       cwd=self.home, **self._as_user())
+        command = [pg.find_bin("postgres"), "-D", str(data), "-c", "listen_addresses=", "-c",
+                   "unix_socket_directories=%s" % self.home]
+        for name, value in SETTINGS.items():
+            command += ["-c", "%s=%s" % (name, value)]
+        with open(self.home / "log", "w", encoding="utf-8") as log:
+            self.process = subprocess.Popen(command, stdout=log, stderr=log,
+                                            stdin=subprocess.DEVNULL, cwd=self.home,
+                                            **self._as_user())
+        self._wait()
+        return self
+
+
+def psql(server, database, *arguments):
+    subprocess.run([pg.find_bin("psql"), "-X", "-q", "-v", "ON_ERROR_STOP=1", "-h", server.home,
+                    "-U", pg.SUPERUSER, "-d", database, "-o", "/dev/null"] + list(arguments),
+                   check=True)
+
+
+def corrections(build, work):
+    target = work / "database"
+    say("generating %d rows, half of them stale" % ROWS)
+    command = [build / "generate", "--seed", "1", "--messages", str(ROWS // 2), "--rows", str(ROWS),
+               "--lost", "100", "--foreign", "0", "--noise", "0", "--archives", "8",
+               "--campaigns", "20", "--start", "2025-03-03T12:00:00Z", "--fast-load", target]
+    subprocess.run(command, check=True)
+    server = Server().start()
+    try:
+        say("loading them")
+        psql(server, "postgres", "-c", "CREATE DATABASE template")
+        psql(server, "template", "-f", ROOT / "fixtures/schema/deployed.sql",
+             "-f", target / "database.sql", "-c", "VACUUM ANALYZE", "-c", "CHECKPOINT")
+        rows = correct(build, work, server, sorted((target / "archives").iterdir()))
+    finally:
+        server.stop()
+    print("### Corrections\n")
+    print("%s corrections among %s rows in 20 campaigns, deployed schema: `generate %s`. The server has\n"
+          "initdb's settings but for %s.\n" % (
+              format(rows[0], ","), format(ROWS, ","), " ".join(str(c) for c in command[1:-1]),
+              ", ".join("`%s = %s`" % s for s in SETTINGS.items())))
+    table(["run", "seconds, median", "from … to", "CPU seconds", "peak memory, MiB"],
+          [[c.name, "%.2f" % c.median(), c.spread(), "%.2f" % statistics.median(c.cpu),
+            "%.0f" % max(c.peak)] for c in rows[1]])
+
+
+def correct(build, work, server, archives):
+    conninfo = "dbname=bench host=%s user=%s" % (server.home, pg.SUPERUSER)
+    report = work / "applied.json"
+    base = [build / "replay", "-q", "-d", conninfo]
+    dry = Measured("dry run", base + ["-o", "/dev/null"] + archives, ends=(1,))
+    write = Measured("`--apply`", base + ["--apply", "--format", "json", "-o", report] + archives)
+    again = Measured("dry run afterwards: nothing to correct", base + ["-o", "/dev/null"] + archives)
+    written = set()
+    for i in range(RUNS):
+        say("corrections, round %d of %d" % (i + 1, RUNS))
+        psql(server, "postgres", "-c", "SET client_min_messages = warning",
+             "-c", "DROP DATABASE IF EXISTS bench", "-c", "CREATE DATABASE bench TEMPLATE template",
+             "-c", "CHECKPOINT")
+        for command in (dry, write, again):
+            command.run()
+        written.add(json.loads(report.read_text())["messages"]["updated"])
+    if len(written) != 1:
+        raise SystemExit("bench: rounds wrote different numbers of rows: %r" % written)
+    return written.pop(), (dry, write, again)
+
+
+def main():
+    build = pathlib.Path(sys.argv[1]).resolve()
+    only = os.environ.get("BENCH_ONLY", "")
+    for name in [n for n in os.environ if n.startswith("PG")]:
+        del os.environ[name]
+    work = pathlib.Path(tempfile.mkdtemp(prefix="reconcile-bench-",
+                                         dir=os.environ.get("BENCH_TMP")))
+    try:
+        Measured.measure = work / "measure"
+        subprocess.run([os.environ.get("CC", "cc"), "-O2", "-o", Measured.measure,
+                        ROOT / "tests/bench/measure.c"], check=True)
+        machine(build)
+        if only in ("", "offline"):
+            for name, what, options in SETS:
+                offline_set(build, work, name, what, options)
+        if only in ("", "database"):
+            corrections(build, work)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+main()
