@@ -196,6 +196,34 @@ out:
     return status;
 }
 
+/* What refusing over a gap needs. */
+struct gap_check {
+    struct warnings *w;
+    const struct directory *directory;
+    bool apply;
+};
+
+static int on_gap(void *ctx, const struct gap *g, struct err *e)
+{
+    const struct gap_check *c = ctx;
+    char from[TIME_TEXT_SIZE], until[TIME_TEXT_SIZE];
+
+    (void)e;
+    warnings_refuse(c->w, c->apply,
+                    "a rebuild over a gap: the archives have no receipt of %llu messages that "
+                    "instance \"%s\" sent from %s to %s",
+                    (unsigned long long)g->messages, c->directory->instance[g->instance].name.p,
+                    time_format(g->from, from), time_format(g->until, until));
+    return 0;
+}
+
+int check_gaps(struct warnings *w, struct judge *j, bool apply, struct err *e)
+{
+    struct gap_check c = {w, j->gaps.directory, apply};
+
+    return gapbook_find(&j->gaps, true, on_gap, &c, e);
+}
+
 void check_corrections(struct warnings *w, const struct run *run, uint64_t rows, int64_t limit,
                        bool is_share, double share, bool apply)
 {

@@ -23,6 +23,9 @@ void check_clocks(struct warnings *w, const struct judge *j, bool apply, bool ac
 int check_rebuild(struct warnings *w, const struct run *run, const struct match_table *t,
                   struct store *s, bool damaged, bool apply, struct err *e);
 
+/* A rebuild over silent gaps in the evidence, of all instances. */
+int check_gaps(struct warnings *w, struct judge *j, bool apply, struct err *e);
+
 /* --max-corrections: limit < 0: none; share: of a hundred. */
 void check_corrections(struct warnings *w, const struct run *run, uint64_t rows, int64_t limit,
                        bool is_share, double share, bool apply);

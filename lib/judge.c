@@ -35,8 +35,8 @@ out:
     return status;
 }
 
-int judge_init(struct judge *j, const struct judge_options *o, const struct match_table *matches,
-               struct run *run, struct err *e)
+int judge_init(struct judge *j, const struct judge_options *o, const struct directory *d,
+               const struct match_table *matches, struct run *run, struct err *e)
 {
     size_t i;
 
@@ -48,6 +48,8 @@ int judge_init(struct judge *j, const struct judge_options *o, const struct matc
         if (idmap_add(&j->scope, run->campaign[i].id, (uint32_t)i) == IDMAP_NONE)
             return err_oom(e);
     }
+    if (gapbook_init(&j->gaps, d, e) < 0)
+        return -1;
     return matches ? clocks_init(j, e) : 0;
 }
 
@@ -63,6 +65,7 @@ void judge_release(struct judge *j)
     free(j->clock_of);
     names_release(&j->clock_names);
     tally_release(&j->unknown);
+    gapbook_release(&j->gaps);
     idmap_release(&j->scope);
     arena_release(&j->arena);
 }
@@ -191,6 +194,18 @@ static int judge_clocks(struct judge *j, const struct match *m, int64_t sent_at,
     return 0;
 }
 
+/* Enters a sent row, as it will be, among the messages of its instance. */
+static int book(struct judge *j, const struct store_row *r, const struct row_state *final,
+                const struct evidence *ev, struct err *e)
+{
+    const uint8_t receipts = M_BIT(M_DELIVERED) | M_BIT(M_READ) | M_BIT(M_FAILED);
+    bool proven = ev && (ev->seen & receipts);
+
+    if (r->state.at[M_SENT] == TIME_NONE)
+        return 0;
+    return gapbook_add(&j->gaps, r, proven || (row_counts(final) & receipts), proven, e);
+}
+
 /* What became of a row that evidence speaks for and that is not corrected. */
 static void count_matched(struct run_messages *n, const struct store_row *r, bool deferred)
 {
@@ -226,6 +241,8 @@ static int on_row(void *ctx, const struct store_row *r, struct err *e)
     if (ev && judge_clocks(j, m, r->state.at[M_SENT], e) < 0)
         return -1;
     count(&j->run->campaign[campaign].recomputed, corrected ? &d.after : &r->state);
+    if (book(j, r, corrected ? &d.after : &r->state, ev, e) < 0)
+        return -1;
     if (corrected) {
         if (ev)
             n->matched++;
@@ -278,8 +295,9 @@ int judge_rows(struct judge *j, struct store *s, bool all, struct err *e)
         return err_oom(e);
     for (i = 0; i < run->campaigns; i++)
         ids[i] = run->campaign[i].id;
-    status = run->campaigns == 0 ? 0
-                                 : store_read_rows(s, all ? NULL : ids, run->campaigns, on_row, j, e);
+    status = gapbook_read_senders(&j->gaps, s, ids, run->campaigns, e);
+    if (status == 0 && run->campaigns > 0)
+        status = store_read_rows(s, all ? NULL : ids, run->campaigns, on_row, j, e);
     free(ids);
     if (status < 0)
         return -1;

@@ -4,6 +4,7 @@
 #ifndef RECONCILE_JUDGE_H
 #define RECONCILE_JUDGE_H
 
+#include "gapbook.h"
 #include "histogram.h"
 #include "match.h"
 
@@ -33,11 +34,12 @@ struct judge {
     struct names clock_names;          /* instance names as they are compared */
     struct judge_clock *clock;         /* by number of that name */
     uint32_t *clock_of;                /* by number of the name in the fold */
+    struct gapbook gaps;
 };
 
-/* o, matches and run stay with the caller and must outlive j. */
-int judge_init(struct judge *j, const struct judge_options *o, const struct match_table *matches,
-               struct run *run, struct err *e);
+/* o, d, matches and run stay with the caller and must outlive j. */
+int judge_init(struct judge *j, const struct judge_options *o, const struct directory *d,
+               const struct match_table *matches, struct run *run, struct err *e);
 void judge_release(struct judge *j);
 
 /* Reads all rows of the campaigns in scope (all: those are all of the

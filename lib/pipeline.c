@@ -3,6 +3,7 @@
 #include "apply.h"
 #include "archives.h"
 #include "checks.h"
+#include "command.h"
 #include "judge.h"
 #include "log.h"
 #include "rejects.h"
@@ -277,12 +278,46 @@ static void warn_of_rows(struct pipeline *p)
     }
 }
 
+/* The poll that would ask about the messages of a gap. */
+static struct slice gap_command(struct pipeline *p, struct slice instance, const struct gap *g)
+{
+    struct buf b = BUF_INIT;
+    char since[TIME_TEXT_SIZE], until[TIME_TEXT_SIZE];
+    struct slice command;
+
+    buf_adds(&b, "reconcile poll --instance ");
+    command_put_argument(&b, instance.p);
+    buf_addf(&b, " --sent-since %s --sent-until %s --apply", time_format(g->from, since),
+             time_format(g->until + 1, until));
+    command = (struct slice){b.failed ? NULL : arena_dup(&p->judge.arena, b.data, b.len), b.len};
+    buf_release(&b);
+    return command;
+}
+
+static int on_gap(void *ctx, const struct gap *g, struct err *e)
+{
+    struct pipeline *p = ctx;
+    struct slice name = p->directory.instance[g->instance].name;
+    struct run_gap *grown = realloc(p->run.gap, (p->run.gaps + 1) * sizeof *grown);
+
+    if (!grown)
+        return err_oom(e);
+    p->run.gap = grown;
+    grown[p->run.gaps] =
+        (struct run_gap){name, g->from, g->until, g->messages, gap_command(p, name, g)};
+    return grown[p->run.gaps++].command.p ? 0 : err_oom(e);
+}
+
 static int judge_all(struct pipeline *p, bool all, struct err *e)
 {
     p->judge_options = (struct judge_options){
         .policy = p->o->policy, .settle = p->o->settle, .now = p->run.started_at};
-    if (judge_init(&p->judge, &p->judge_options, &p->matches, &p->run, e) < 0 ||
-        judge_rows(&p->judge, p->store, all, e) < 0)
+    if (judge_init(&p->judge, &p->judge_options, &p->directory, &p->matches, &p->run, e) < 0 ||
+        judge_rows(&p->judge, p->store, all, e) < 0 ||
+        gapbook_find(&p->judge.gaps, false, on_gap, p, e) < 0)
+        return -1;
+    if (p->o->policy.rebuild && !p->o->accept_partial &&
+        check_gaps(&p->warnings, &p->judge, writes(p), e) < 0)
         return -1;
     count_corrections(p);
     warn_of_rows(p);
@@ -378,66 +413,6 @@ static int apply_all(struct pipeline *p, struct err *e)
 
 /* --- the end --- */
 
-/* Does an argument hold a secret, as a connection string with a password does? */
-static bool holds_secret(const char *arg)
-{
-    const char *authority = strstr(arg, "://");
-    const char *at = authority ? strchr(authority, '@') : NULL;
-    const char *colon = at ? memchr(authority + 3, ':', (size_t)(at - authority - 3)) : NULL;
-
-    return colon || strcasestr(arg, "password");
-}
-
-/* One argument as a shell reads it. */
-static void put_argument(struct buf *b, const char *arg)
-{
-    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-                                "_-+=,.:/@%";
-    const char *c;
-
-    if (holds_secret(arg))
-        arg = "...";
-    if (*arg && strspn(arg, plain) == strlen(arg)) {
-        buf_adds(b, arg);
-        return;
-    }
-    buf_addc(b, '\'');
-    for (c = arg; *c; c++) {
-        if (*c == '\'')
-            buf_adds(b, "'\\''");
-        else
-            buf_addc(b, *c);
-    }
-    buf_addc(b, '\'');
-}
-
-/* Is it -n, alone or among other flags of one letter? */
-static bool is_dry_run(const char *arg)
-{
-    return strcmp(arg, "--dry-run") == 0 ||
-           (arg[0] == '-' && strchr(arg, 'n') && strspn(arg + 1, "nqv") == strlen(arg + 1));
-}
-
-/* The same command line with --apply; what it was given as a secret is left out. */
-static void note_command(struct pipeline *p, int argc, char *const *argv)
-{
-    struct buf *b = &p->command;
-    int i;
-
-    if (p->run.offline || p->o->apply)
-        return;
-    for (i = 0; i < argc; i++) {
-        if (i > 0 && (is_dry_run(argv[i]) || strcmp(argv[i], "--apply") == 0))
-            continue;
-        if (i > 0)
-            buf_addc(b, ' ');
-        put_argument(b, argv[i]);
-        if (i == (p->o->tool == TOOL_REPLAY ? 0 : 1))
-            buf_adds(b, " --apply");
-    }
-    p->run.command = buf_str(b);
-}
-
 static int write_report(struct pipeline *p, struct err *e)
 {
     struct outfile *f;
@@ -517,6 +492,7 @@ static void pipeline_release(struct pipeline *p)
     free(p->run.mismatch);
     free(p->run.campaign);
     free(p->run.correction);
+    free(p->run.gap);
     warnings_release(&p->warnings);
     buf_release(&p->command);
 }
@@ -560,7 +536,10 @@ int pipeline_run(const struct options *o, int argc, char *const *argv, int64_t s
     int status;
 
     pipeline_init(&p, o, started, interrupted);
-    note_command(&p, argc, argv);
+    if (!o->offline && !o->apply) {
+        command_put_applying(&p.command, argc, argv, o->tool == TOOL_REPLAY ? 1 : 2);
+        p.run.command = buf_str(&p.command);
+    }
     status = o->offline ? run_offline(&p, &failure) : run_online(&p, &failure);
     if (status < 0) {
         log_error("%s", failure.text);

@@ -296,6 +296,24 @@ static int put_corrections(struct jsonw *w, const struct run *r, const struct re
     return 0;
 }
 
+static void put_gaps(struct jsonw *w, const struct run *r)
+{
+    begin(w, "gaps", '[');
+    for (size_t i = 0; i < r->gaps; i++) {
+        const struct run_gap *g = &r->gap[i];
+
+        next_line(w);
+        jsonw_object(w, NULL);
+        jsonw_slice(w, "instance", g->instance);
+        jsonw_time(w, "from", g->from);
+        jsonw_time(w, "until", g->until);
+        jsonw_uint(w, "messages_without_receipt", g->messages);
+        jsonw_slice(w, "command", g->command);
+        jsonw_object_end(w);
+    }
+    end(w, "],\n");
+}
+
 /* The last section: no comma follows. */
 static void put_warnings(struct jsonw *w, const struct run *r)
 {
@@ -322,7 +340,8 @@ int report_json(struct outfile *f, const struct run *r, const struct report_opti
     put_causes(&w, r);
     if (put_campaigns(&w, r, o, f, e) < 0 || put_corrections(&w, r, o, f, e) < 0)
         goto out;
-    buf_adds(&b, "  \"gaps\": [],\n  \"explain\": null,\n");
+    put_gaps(&w, r);
+    buf_adds(&b, "  \"explain\": null,\n");
     put_warnings(&w, r);
     buf_adds(&b, "}\n");
     status = report_flush(&b, true, f, e);

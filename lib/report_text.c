@@ -245,6 +245,24 @@ static int put_campaigns(struct buf *b, const struct run *r, const struct report
     return 0;
 }
 
+static void put_gaps(struct buf *b, const struct run *r)
+{
+    if (r->gaps == 0)
+        return;
+    put_heading(b, "Gaps");
+    for (size_t i = 0; i < r->gaps; i++) {
+        const struct run_gap *g = &r->gap[i];
+        char time[TIME_TEXT_SIZE];
+
+        buf_addf(b, "  %" PRIu64 " messages without a receipt, sent by ", g->messages);
+        textw_name(b, g->instance, 32);
+        buf_addf(b, "\n    from  %s\n", time_format(g->from, time));
+        buf_addf(b, "    until %s\n    ", time_format(g->until, time));
+        textw_name(b, g->command, SIZE_MAX);
+        buf_addc(b, '\n');
+    }
+}
+
 /* ---- the end ---------------------------------------------------------------------- */
 
 static void put_warnings(struct buf *b, const struct run *r)
@@ -354,6 +372,7 @@ int report_text(struct outfile *f, const struct run *r, const struct report_opti
             (o->details && report_text_corrections(&b, r, f, e) < 0))
             goto out;
     }
+    put_gaps(&b, r);
     put_warnings(&b, r);
     put_conclusion(&b, r);
     status = report_flush(&b, true, f, e);

@@ -27,6 +27,14 @@ struct run_mismatch {
     uint64_t count;        /* of evidence keys */
 };
 
+/* A silent gap (docs/semantics.md 9). */
+struct run_gap {
+    struct slice instance; /* its name */
+    int64_t from, until;   /* sent_at of the first and of the last message without a receipt */
+    uint64_t messages;
+    struct slice command; /* what would fill it */
+};
+
 struct run {
     /* what ran */
     char id[48];
@@ -52,6 +60,9 @@ struct run {
     struct correction *correction; /* by campaign and id */
     size_t corrections;
     struct store_kinds kinds; /* how ids are written */
+
+    struct run_gap *gap; /* by instance, then time */
+    size_t gaps;
 
     struct slice *warning; /* in order */
     size_t warnings;

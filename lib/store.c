@@ -268,6 +268,7 @@ struct reading {
     store_campaign_fn *campaign;
     store_row_fn *row;
     store_span_fn *span;
+    store_sender_fn *sender;
     void *ctx;
 };
 
@@ -355,6 +356,18 @@ static int take_span(void *ctx, const struct slice *v, size_t n, struct err *e)
     span.first_sent = pg_get_time(v[2]);
     span.last = pg_get_time(v[3]);
     return r->span(r->ctx, &span, e);
+}
+
+static int take_sender(void *ctx, const struct slice *v, size_t n, struct err *e)
+{
+    const struct reading *r = ctx;
+    struct ident row, instance;
+
+    (void)n;
+    if (get_ident(r->s->kinds.contact, v[0], &row, e) != 0 ||
+        get_ident(r->s->kinds.instance, v[1], &instance, e) != 0)
+        return -1;
+    return r->sender(r->ctx, row, instance, e);
 }
 
 /* ---- reading ---- */
@@ -508,6 +521,17 @@ int store_read_rows_by_id(struct store *s, const struct ident *ids, size_t n, st
 
     return read_with_ids(s, "read rows", sql_rows_by_id, s->schema.contact_id, ids, n, take_row, &r,
                          e);
+}
+
+int store_read_senders(struct store *s, const struct ident *campaigns, size_t n,
+                       store_sender_fn *fn, void *ctx, struct err *e)
+{
+    struct reading r = {.sender = fn, .ctx = ctx};
+
+    if (!s->schema.has_logs)
+        return 0;
+    return read_with_ids(s, "read who sent", sql_senders, s->schema.row_campaign_id, campaigns, n,
+                         take_sender, &r, e);
 }
 
 int store_read_spans(struct store *s, const struct ident *campaigns, size_t n, store_span_fn *fn,

@@ -96,6 +96,13 @@ int store_read_rows(struct store *s, const struct ident *campaigns, size_t n, st
 int store_read_rows_by_id(struct store *s, const struct ident *ids, size_t n, store_row_fn *fn,
                           void *ctx, struct err *e);
 
+/* The instances that sent those rows of n campaigns, sent ones, that do not
+ * name theirs: that of the row's latest message_sent log row. Tells nothing
+ * where there is no usable log table. */
+typedef int store_sender_fn(void *ctx, struct ident row, struct ident instance, struct err *e);
+int store_read_senders(struct store *s, const struct ident *campaigns, size_t n,
+                       store_sender_fn *fn, void *ctx, struct err *e);
+
 /* For --rebuild: per campaign and instance that sent its rows (instance_used,
  * else that of the row's latest message_sent log row, else none), over rows
  * with a sent_at: the first sent_at and the latest of all four times. */

@@ -18,10 +18,11 @@ build=${1:-build}
 LAYERS='
 base    banned version slice utf8 err log buf arena tally histogram warnings
         clock zone opt ident idmap names mask jsonbytes jsonscan jwalk jsonw textw
+        command
 io      inflater gzin archives records spill outfile http pgbin pg pgconn
 core    evidence status event fold decide gaps
 source  source rejects
-store   sql schema store directory match scope judge apply run
+store   sql schema store directory gapbook match scope judge apply run
 out     states report html metrics actions
 app     options checks pipeline tool_main
 '

@@ -1,0 +1,15 @@
+/* command.h - command lines, as reports tell them to whoever goes on from there. */
+#ifndef RECONCILE_COMMAND_H
+#define RECONCILE_COMMAND_H
+
+#include "buf.h"
+
+/* Appends one argument as a shell reads it. One that holds a secret, as a
+ * connection string with a password does, is left out. */
+void command_put_argument(struct buf *b, const char *arg);
+
+/* Appends the same command line with --apply, which comes after the first
+ * `words` words: those of the tool and its command. */
+void command_put_applying(struct buf *b, int argc, char *const *argv, int words);
+
+#endif
