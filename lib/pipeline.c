@@ -34,6 +34,7 @@ struct pipeline {
     struct directory directory;
     struct scope_instances instances;
     struct match_table matches;
+    struct idmap sent; /* campaigns that --sent-since and --sent-until choose */
     struct judge_options judge_options;
     struct judge judge;
     struct warnings warnings;
@@ -331,6 +332,28 @@ static int judge_all(struct pipeline *p, bool all, struct err *e)
     return 0;
 }
 
+static int on_sent(void *ctx, struct ident campaign, struct err *e)
+{
+    struct pipeline *p = ctx;
+
+    return idmap_add(&p->sent, campaign, 0) == IDMAP_NONE ? err_oom(e) : 0;
+}
+
+/* The campaigns in scope where none are chosen; NULL: all. */
+static int find_touched(struct pipeline *p, const struct idmap **touched, struct err *e)
+{
+    const struct options *o = p->o;
+
+    *touched = &p->matches.campaigns;
+    if (o->tool != TOOL_AUDIT)
+        return 0;
+    *touched = NULL;
+    if (o->sent_since == TIME_NONE && o->sent_until == TIME_NONE)
+        return 0;
+    *touched = &p->sent;
+    return store_find_sent(p->store, o->sent_since, o->sent_until, on_sent, p, e);
+}
+
 /* Everything that is read of the database, within one snapshot. */
 static int decide_all(struct pipeline *p, struct err *e)
 {
@@ -338,6 +361,7 @@ static int decide_all(struct pipeline *p, struct err *e)
     const struct scope_list instances = list_of(&o->instance);
     const struct scope_options scope = {list_of(&o->campaign), list_of(&o->tenant), instances,
                                         o->all};
+    const struct idmap *touched;
     bool all;
 
     if (store_snapshot_begin(p->store, &p->run.snapshot_at, e) < 0)
@@ -348,8 +372,8 @@ static int decide_all(struct pipeline *p, struct err *e)
         match_run(&p->matches, &p->fold, &p->directory, p->store, o->any_instance, scope_keeps,
                   &p->instances, e) < 0 ||
         take_matches(p, e) < 0 ||
-        scope_campaigns(&p->run, &scope, &p->directory,
-                        o->tool == TOOL_AUDIT ? NULL : &p->matches, p->run.kinds, &all, e) < 0)
+        find_touched(p, &touched, e) < 0 ||
+        scope_campaigns(&p->run, &scope, &p->directory, touched, p->run.kinds, &all, e) < 0)
         return -1;
     if (o->policy.rebuild && !o->accept_partial &&
         check_rebuild(&p->warnings, &p->run, &p->matches, p->store,
@@ -481,6 +505,7 @@ static void pipeline_release(struct pipeline *p)
     judge_release(&p->judge);
     match_release(&p->matches);
     scope_instances_release(&p->instances);
+    idmap_release(&p->sent);
     directory_release(&p->directory);
     fold_release(&p->fold);
     names_release(&p->archives);

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum table { T_CAMPAIGNS, T_CONTACTS, T_INSTANCES, T_LOGS, T_COUNT };
+enum table { T_CAMPAIGNS, T_CONTACTS, T_INSTANCES, T_LOGS, T_ASSIGNED, T_COUNT };
 
 /* The first name is the design document's, the second the deployed one. */
 static const struct {
@@ -20,9 +20,10 @@ static const struct {
                      {"notifications_whatsappinstance", "notifications_whatsapp_instance"},
                      false},
     [T_LOGS] = {"logs", {"campaigns_campaignlog", "campaigns_log"}, true},
+    [T_ASSIGNED] = {"campaign_instances", {"campaigns_campaign_instances", NULL}, true},
 };
 
-enum need { NEED_ID, NEED_TEXT, NEED_TIME, NEED_COUNT };
+enum need { NEED_ID, NEED_TEXT, NEED_TIME, NEED_COUNT, NEED_BOOL };
 
 /* Whose id a column holds: it has to be of that id's kind. */
 enum referent { R_NONE, R_CONTACT, R_CAMPAIGN, R_INSTANCE, R_TENANT, R_COUNT };
@@ -57,6 +58,8 @@ static const struct column_need {
     {T_LOGS, NEED_ID, R_CAMPAIGN, "campaign_id"},
     {T_LOGS, NEED_ID, R_CONTACT, "campaign_contact_id"},
     {T_LOGS, NEED_ID, R_INSTANCE, "instance_id"},
+    {T_ASSIGNED, NEED_ID, R_CAMPAIGN, "campaign_id"},
+    {T_ASSIGNED, NEED_ID, R_INSTANCE, "whatsappinstance_id"},
 };
 
 static const char *const counter_vars[4] = {"sent_count", "delivered_count", "read_count",
@@ -81,7 +84,7 @@ struct search {
     struct schema *schema;
     const char *database, *path; /* for messages */
     struct found found[T_COUNT][2];
-    int64_t place[T_COUNT][2]; /* in the search_path, of what was found */
+    int64_t place[T_COUNT][2];    /* in the search_path, of what was found */
     struct found *table[T_COUNT]; /* the naming that is there */
     const struct column *owner[R_COUNT];
     const char *owner_table[R_COUNT];
@@ -123,6 +126,8 @@ static bool type_fits(enum need need, enum pg_type t)
         return t == PG_TEXT || t == PG_VARCHAR;
     if (need == NEED_TIME)
         return t == PG_TIMESTAMPTZ;
+    if (need == NEED_BOOL)
+        return t == PG_BOOL;
     return is_integer(t) || (need == NEED_ID && t == PG_UUID);
 }
 
@@ -133,6 +138,7 @@ static const char *type_wanted(enum need need)
         [NEED_TEXT] = "text or character varying",
         [NEED_TIME] = "timestamp with time zone",
         [NEED_COUNT] = "integer",
+        [NEED_BOOL] = "boolean",
     };
 
     return words[need];
@@ -350,9 +356,9 @@ static int add_table_var(struct search *s, enum table t, struct err *e)
     add_quoted(&b, s->table[t]->schema);
     buf_addc(&b, '.');
     add_quoted(&b, s->table[t]->name);
-    rc = b.failed ? err_oom(e)
-                  : add_var(s->schema, tables[t].var, arena_dup(&s->schema->arena, b.data, b.len),
-                            e);
+    rc = b.failed
+             ? err_oom(e)
+             : add_var(s->schema, tables[t].var, arena_dup(&s->schema->arena, b.data, b.len), e);
     buf_release(&b);
     return rc;
 }
@@ -396,15 +402,35 @@ static int add_counters(struct search *s, struct err *e)
     return 0;
 }
 
-static int add_evolution_name(struct search *s, struct err *e)
-{
-    static const char name[] = "evolution_instance_name";
-    const struct found *f = s->table[T_INSTANCES];
-    const struct column *c = column_find(f, name);
+/* Columns that not every version of the application has, and what stands for
+ * one that is not there. */
+static const struct {
+    enum table table;
+    enum need need;
+    const char *name, *without;
+} optional_columns[] = {
+    {T_INSTANCES, NEED_TEXT, "evolution_instance_name", "NULL::text"},
+    {T_INSTANCES, NEED_TEXT, "integration_type", "'evolution'"},
+    {T_INSTANCES, NEED_BOOL, "is_active", "true"},
+    {T_CONTACTS, NEED_TIME, "row_created_at", "NULL::timestamptz"},
+};
 
-    if (c && check_type(f, c, NEED_TEXT, e) != 0)
-        return -1;
-    return add_var(s->schema, name, c ? name : "NULL::text", e);
+static int add_optional_columns(struct search *s, struct err *e)
+{
+    size_t i;
+
+    for (i = 0; i < sizeof optional_columns / sizeof optional_columns[0]; i++) {
+        const char *var = optional_columns[i].name;
+        const char *name = strncmp(var, "row_", 4) == 0 ? var + 4 : var;
+        const struct found *f = s->table[optional_columns[i].table];
+        const struct column *c = column_find(f, name);
+
+        if (c && check_type(f, c, optional_columns[i].need, e) != 0)
+            return -1;
+        if (add_var(s->schema, var, c ? name : optional_columns[i].without, e) != 0)
+            return -1;
+    }
+    return 0;
 }
 
 static int describe(struct search *s, struct err *e)
@@ -422,7 +448,8 @@ static int describe(struct search *s, struct err *e)
     out->tenant_id = s->owner[R_TENANT]->type;
     out->row_campaign_id = column_find(s->table[T_CONTACTS], "campaign_id")->type;
     out->has_logs = s->table[T_LOGS] != NULL;
-    if (add_counters(s, e) != 0 || add_evolution_name(s, e) != 0)
+    out->has_campaign_instances = s->table[T_ASSIGNED] != NULL;
+    if (add_counters(s, e) != 0 || add_optional_columns(s, e) != 0)
         return -1;
     if (add_var(out, "contact_id_type", schema_type_name(out->contact_id), e) != 0)
         return -1;

@@ -24,7 +24,8 @@ struct schema {
     /* The types of the primary keys, and of those columns of the contacts that
      * refer to them. */
     enum pg_type contact_id, campaign_id, instance_id, tenant_id, row_campaign_id;
-    bool has_logs; /* a usable log table */
+    bool has_logs;               /* a usable log table */
+    bool has_campaign_instances; /* a usable table of which instances a campaign may use */
 };
 
 /* `path` is current_schemas(true) as the server sent it, shown how it reads in

@@ -180,7 +180,7 @@ static int by_id(const void *a, const void *b)
 }
 
 int scope_campaigns(struct run *run, const struct scope_options *o, const struct directory *d,
-                    const struct match_table *t, struct store_kinds kinds, bool *all,
+                    const struct idmap *touched, struct store_kinds kinds, bool *all,
                     struct err *e)
 {
     bool by_option = o->all || o->campaign.n > 0 || o->tenant.n > 0;
@@ -199,7 +199,7 @@ int scope_campaigns(struct run *run, const struct scope_options *o, const struct
         const struct store_campaign *c = &d->campaign[i];
 
         if (!chosen[i] ||
-            (!by_option && t && idmap_find(&t->campaigns, c->id) == IDMAP_NONE))
+            (!by_option && touched && idmap_find(touched, c->id) == IDMAP_NONE))
             continue;
         run->campaign[run->campaigns++] = (struct campaign_result){
             .id = c->id, .tenant = c->tenant, .name = c->name, .stored = c->stored};

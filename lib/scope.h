@@ -34,11 +34,10 @@ bool scope_keeps(void *ctx, const struct fold_entry *x); /* ctx: struct scope_in
 void scope_instances_release(struct scope_instances *s);
 
 /* Fills run->campaign, by id, with those chosen; where none are chosen, with
- * those that have a row evidence speaks for (t NULL: all). Sets *all where that
- * is every campaign of the database. A name that is unknown or not unique:
- * EXIT_USAGE. */
+ * those in `touched` (NULL: all). Sets *all where that is every campaign of the
+ * database. A name that is unknown or not unique: EXIT_USAGE. */
 int scope_campaigns(struct run *run, const struct scope_options *o, const struct directory *d,
-                    const struct match_table *t, struct store_kinds kinds, bool *all,
+                    const struct idmap *touched, struct store_kinds kinds, bool *all,
                     struct err *e);
 
 #endif

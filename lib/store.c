@@ -65,10 +65,9 @@ static int set_up(struct store *s, struct session *session, struct err *e)
     if (schema_find(&s->schema, s->pg, (struct slice){session->path.data, session->path.len},
                     session->shown, e) != 0)
         return -1;
-    s->kinds = (struct store_kinds){schema_kind(s->schema.contact_id),
-                                    schema_kind(s->schema.campaign_id),
-                                    schema_kind(s->schema.instance_id),
-                                    schema_kind(s->schema.tenant_id)};
+    s->kinds =
+        (struct store_kinds){schema_kind(s->schema.contact_id), schema_kind(s->schema.campaign_id),
+                             schema_kind(s->schema.instance_id), schema_kind(s->schema.tenant_id)};
     return 0;
 }
 
@@ -138,8 +137,8 @@ const struct schema *store_schema(const struct store *s)
 /* ---- the lock and the snapshot ---- */
 
 struct lock_answer {
+    bool yes;        /* it is ours */
     int64_t backend; /* who has it, or who serves us */
-    bool yes;
 };
 
 static int take_lock(void *ctx, const struct slice *v, size_t n, struct err *e)
@@ -153,20 +152,9 @@ static int take_lock(void *ctx, const struct slice *v, size_t n, struct err *e)
     return 0;
 }
 
-static int take_backend(void *ctx, const struct slice *v, size_t n, struct err *e)
-{
-    struct lock_answer *a = ctx;
-
-    (void)n;
-    (void)e;
-    a->backend = pg_get_int(v[0], 0);
-    a->yes = pg_get_bool(v[1]);
-    return 0;
-}
-
 int store_lock(struct store *s, int64_t wait, struct err *e)
 {
-    struct lock_answer a = {0, false};
+    struct lock_answer a = {false, 0};
     struct pg_query q = {"take the lock of writing runs", NULL, NULL, 0, take_lock, &a};
     double end = clock_monotonic() + (double)wait / (double)US_PER_SECOND;
 
@@ -191,8 +179,8 @@ int store_lock(struct store *s, int64_t wait, struct err *e)
 
 int store_check_backend(struct store *s, struct err *e)
 {
-    struct lock_answer a = {0, false};
-    struct pg_query q = {"look for the lock of writing runs", NULL, NULL, 0, take_backend, &a};
+    struct lock_answer a = {false, 0};
+    struct pg_query q = {"look for the lock of writing runs", NULL, NULL, 0, take_lock, &a};
 
     if (!s->locked)
         return err_set(e, EXIT_FAILED, "the lock of writing runs has not been taken");
@@ -201,7 +189,11 @@ int store_check_backend(struct store *s, struct err *e)
     q.sql = s->sql.data;
     if (pg_run(s->pg, &q, e) != 0)
         return -1;
-    return a.backend == s->backend && a.yes ? 0 : moved(s, e);
+    if (a.backend != s->backend)
+        return moved(s, e);
+    return a.yes ? 0
+                 : err_set(e, EXIT_FAILED, "the lock of writing runs on database \"%s\" is gone",
+                           store_database(s));
 }
 
 struct snapshot {
@@ -283,6 +275,8 @@ static int take_instance(void *ctx, const struct slice *v, size_t n, struct err 
         return -1;
     i.name = v[2];
     i.evolution_name = v[3];
+    i.is_evolution = pg_get_bool(v[4]);
+    i.is_active = pg_get_bool(v[5]);
     return r->instance(r->ctx, &i, e);
 }
 
@@ -347,7 +341,7 @@ static int take_row(void *ctx, const struct slice *v, size_t n, struct err *e)
 static int take_span(void *ctx, const struct slice *v, size_t n, struct err *e)
 {
     const struct reading *r = ctx;
-    struct store_span span;
+    struct store_span span = {.has_instance = false};
 
     (void)n;
     if (get_ident(r->s->kinds.campaign, v[0], &span.campaign, e) != 0 ||
@@ -361,7 +355,7 @@ static int take_span(void *ctx, const struct slice *v, size_t n, struct err *e)
 static int take_sender(void *ctx, const struct slice *v, size_t n, struct err *e)
 {
     const struct reading *r = ctx;
-    struct ident row, instance;
+    struct ident row = IDENT_NONE, instance = IDENT_NONE;
 
     (void)n;
     if (get_ident(r->s->kinds.contact, v[0], &row, e) != 0 ||
@@ -373,8 +367,8 @@ static int take_sender(void *ctx, const struct slice *v, size_t n, struct err *e
 /* ---- reading ---- */
 
 /* Runs a statement of lib/sql/ with at most one parameter. */
-static int read_sql(struct store *s, const char *what, const char *sql, const struct pg_param *param,
-                    pg_row_fn *row, struct reading *r, struct err *e)
+static int read_sql(struct store *s, const char *what, const char *sql,
+                    const struct pg_param *param, pg_row_fn *row, struct reading *r, struct err *e)
 {
     struct pg_query q = {what, NULL, param, param ? 1 : 0, row, r};
 
@@ -476,7 +470,7 @@ int store_find_rows(struct store *s, const struct slice *message_ids, size_t n, 
 
 /* COPY takes no parameters: the ids stand in the statement, and nothing in
  * their text needs quoting. */
-static int put_scope(const struct store *s, const struct ident *campaigns, size_t n,
+int store_put_scope(const struct store *s, const struct ident *campaigns, size_t n,
                      struct buf *scope, struct err *e)
 {
     char text[IDENT_TEXT_SIZE];
@@ -503,7 +497,7 @@ int store_read_rows(struct store *s, const struct ident *campaigns, size_t n, st
     if (campaigns && n == 0)
         return 0;
     if (campaigns) {
-        rc = put_scope(s, campaigns, n, &scope, e);
+        rc = store_put_scope(s, campaigns, n, &scope, e);
         var.value = buf_str(&scope);
     }
     if (rc == 0)

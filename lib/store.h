@@ -51,6 +51,8 @@ struct store_instance {
     bool has_tenant;            /* false: a global instance */
     struct slice name;          /* instance_name */
     struct slice evolution_name; /* p NULL where the column is absent or NULL */
+    bool is_evolution;          /* integration_type; true where the column is absent */
+    bool is_active;             /* likewise */
 };
 
 struct counters {
@@ -95,6 +97,32 @@ int store_read_rows(struct store *s, const struct ident *campaigns, size_t n, st
 /* The rows with these ids, as they are now. */
 int store_read_rows_by_id(struct store *s, const struct ident *ids, size_t n, store_row_fn *fn,
                           void *ctx, struct err *e);
+
+/* The campaigns with a row whose sent_at lies in [since, until); TIME_NONE: no bound. */
+typedef int store_campaign_id_fn(void *ctx, struct ident campaign, struct err *e);
+int store_find_sent(struct store *s, int64_t since, int64_t until, store_campaign_id_fn *fn,
+                    void *ctx, struct err *e);
+
+/* A row whose message may still move: sending, sent or delivered, with a
+ * message id. */
+struct store_unsettled {
+    struct ident id, campaign, instance_used;
+    bool has_instance;
+    struct slice message_id;
+    int64_t sent_at, created_at; /* TIME_NONE: NULL; created_at also where there is no such column */
+};
+
+/* Those of n campaigns (ids NULL: of all) sent, or where sent_at is NULL made,
+ * in [since, until). *total: how many there are of any time. */
+typedef int store_unsettled_fn(void *ctx, const struct store_unsettled *r, struct err *e);
+int store_read_unsettled(struct store *s, const struct ident *campaigns, size_t n, int64_t since,
+                         int64_t until, store_unsettled_fn *fn, void *ctx, uint64_t *total,
+                         struct err *e);
+
+/* Which instances campaigns may use; nothing where there is no such table. */
+typedef int store_assigned_fn(void *ctx, struct ident campaign, struct ident instance,
+                              struct err *e);
+int store_read_assigned(struct store *s, store_assigned_fn *fn, void *ctx, struct err *e);
 
 /* The instances that sent those rows of n campaigns, sent ones, that do not
  * name theirs: that of the row's latest message_sent log row. Tells nothing
