@@ -208,12 +208,11 @@ static int count_campaigns(struct applying *a, struct err *e)
     struct numbered *list = calloc(a->n_campaigns + 1, sizeof *list);
     struct batch b;
     int64_t rows = 0;
-    size_t i, n;
+    size_t i, n = list ? list_uncounted(a, list) : 0;
     int rc = batch_init(&b, 0, COUNT_CAMPAIGNS, e);
 
     if (!list)
         rc = err_oom(e);
-    n = rc == 0 ? list_uncounted(a, list) : 0;
     for (i = 0; rc == 0 && i < n; i++) {
         batch_add_campaign(a, &b, list[i].index);
         rows += a->campaigns[list[i].index].recomputed.total;

@@ -30,7 +30,7 @@ static int begin(struct applying *a, struct err *e)
 
 /* In a single transaction there is no later batch for what was locked or had
  * moved, so it is tried once more here. */
-static int write_leftovers(struct applying *a, const struct batch *b, bool *broken, struct err *e)
+static int write_leftovers(struct applying *a, const struct batch *b, struct err *e)
 {
     size_t *at = malloc(b->n * sizeof *at);
     size_t i, n = 0;
@@ -47,12 +47,12 @@ static int write_leftovers(struct applying *a, const struct batch *b, bool *brok
     if (rc == 0 && n > 0)
         rc = pg_script(a->pg, "empty the batch", sql_batch_empty, e);
     if (rc == 0 && n > 0)
-        rc = rows_write(a, at, n, broken, e);
+        rc = rows_write(a, at, n, e);
     free(at);
     return rc;
 }
 
-static int write_rows(struct applying *a, const struct batch *b, bool *broken, struct err *e)
+static int write_rows(struct applying *a, const struct batch *b, struct err *e)
 {
     size_t i;
 
@@ -61,20 +61,21 @@ static int write_rows(struct applying *a, const struct batch *b, bool *broken, s
     /* An attempt before this one may have decided on some again. */
     for (i = 0; i < b->n; i++)
         a->c[b->at[i]].outcome = OUTCOME_PLANNED;
-    if (rows_write(a, b->at, b->n, broken, e) != 0)
+    if (rows_write(a, b->at, b->n, e) != 0)
         return -1;
-    return a->o->single_transaction && !*broken ? write_leftovers(a, b, broken, e) : 0;
+    return a->o->single_transaction && !a->broken ? write_leftovers(a, b, e) : 0;
 }
 
 static enum batch_result attempt(struct applying *a, struct batch *b, struct err *e)
 {
-    bool broken = false, unknown = false;
+    bool unknown = false;
 
-    if (begin(a, e) != 0 || write_rows(a, b, &broken, e) != 0)
+    a->broken = false;
+    if (begin(a, e) != 0 || write_rows(a, b, e) != 0)
         return BATCH_FAILED;
-    if (!broken && counters_write(a, b, &broken, e) != 0)
+    if (!a->broken && counters_write(a, b, e) != 0)
         return BATCH_FAILED;
-    if (broken)
+    if (a->broken)
         return BATCH_AGAIN;
     /* Here, in this order of locks: instances, log rows, contacts. Then the
      * journal's intent, to be on disk before the COMMIT. */

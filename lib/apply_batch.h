@@ -38,6 +38,7 @@ struct applying {
     struct apply_sql sql;
     struct buf data;   /* what is being sent */
     uint64_t random;   /* of the back-off */
+    bool broken;       /* this attempt found a campaign that is to be left alone */
     bool ascii_errors; /* the server's encoding lacks letters of an error text */
 };
 
@@ -101,9 +102,10 @@ bool wants_count(const struct applying *a, size_t campaign);
 
 int rows_prepare(struct applying *a, struct err *e); /* the temporary table */
 
-/* Locks and writes the n corrections, sets their fates. *broken: a row as
- * written breaks the order of milestones, its campaign is marked left_alone. */
-int rows_write(struct applying *a, const size_t *at, size_t n, bool *broken, struct err *e);
+/* Locks and writes the n corrections, sets their fates. Where a row as written
+ * breaks the order of milestones its campaign is marked left_alone, and a is
+ * broken. */
+int rows_write(struct applying *a, const size_t *at, size_t n, struct err *e);
 
 /* Reads the rows of the *n corrections again and decides on them again; keeps
  * in at those to be written after all, fills the outcome of the others. */
@@ -111,9 +113,9 @@ int rows_redecide(struct applying *a, size_t *at, size_t *n, struct err *e);
 
 /* ---- apply_counters.c: the campaigns, within a transaction ---- */
 
-/* Locks the batch's campaigns, recounts or adds. *broken as for rows_write, by
- * the counters. */
-int counters_write(struct applying *a, struct batch *b, bool *broken, struct err *e);
+/* Locks the batch's campaigns, recounts or adds. Judges the counters as
+ * rows_write does the rows. */
+int counters_write(struct applying *a, struct batch *b, struct err *e);
 
 /* Whether the campaign's counters in the snapshot have to be written. */
 bool counters_differ(const struct applying *a, const struct campaign_result *r);

@@ -54,7 +54,6 @@ static int lock_campaigns(struct applying *a, const struct batch *b, struct err 
 struct recount {
     struct applying *a;
     struct batch *b;
-    bool *broken;
 };
 
 static struct batch_campaign *campaign_find(const struct recount *r, struct ident id)
@@ -96,18 +95,18 @@ static int take_recount(void *ctx, const struct slice *v, size_t n, struct err *
     k->written = pg_get_bool(v[6]);
     if (breaks_order(&k->now)) {
         r->a->campaigns[k->index].left_alone = true;
-        *r->broken = true;
+        r->a->broken = true;
     }
     return 0;
 }
 
-static int recount(struct applying *a, struct batch *b, bool *broken, struct err *e)
+static int recount(struct applying *a, struct batch *b, struct err *e)
 {
-    struct recount r = {a, b, broken};
+    struct recount r = {a, b};
     enum pg_type type = a->schema->row_campaign_id;
     struct pg_param param = {schema_array_type(type), SLICE_NONE};
-    struct pg_query q = {"recount campaigns", a->sql.campaign_recount.data, &param, 1,
-                         take_recount,        &r};
+    struct pg_query q = {
+        "recount campaigns", a->sql.campaign_recount.data, &param, 1, take_recount, &r};
 
     buf_clear(&a->data);
     if (put_ids(b, true, type, &a->data, e) != 0)
@@ -147,8 +146,8 @@ static bool changes(const struct applying *a, const struct batch *b, size_t camp
 static int add(struct applying *a, const struct batch *b, struct batch_campaign *k, struct err *e)
 {
     struct pg_param params[1 + M_COUNT];
-    struct pg_query q = {"add to a campaign's counters", a->sql.campaign_add.data, params,
-                         1 + M_COUNT, NULL, NULL};
+    struct pg_query q = {
+        "add to a campaign's counters", a->sql.campaign_add.data, params, 1 + M_COUNT, NULL, NULL};
     int64_t by[M_COUNT];
     size_t id_size;
     int m;
@@ -164,13 +163,12 @@ static int add(struct applying *a, const struct batch *b, struct batch_campaign 
         return err_oom(e);
     params[0] = (struct pg_param){a->schema->campaign_id, {a->data.data, id_size}};
     for (m = 0; m < M_COUNT; m++)
-        params[1 + m] =
-            (struct pg_param){PG_INT8, {a->data.data + id_size + 8 * (size_t)m, 8}};
+        params[1 + m] = (struct pg_param){PG_INT8, {a->data.data + id_size + 8 * (size_t)m, 8}};
     k->written = true;
     return pg_run(a->pg, &q, e);
 }
 
-int counters_write(struct applying *a, struct batch *b, bool *broken, struct err *e)
+int counters_write(struct applying *a, struct batch *b, struct err *e)
 {
     bool any = false;
     size_t i;
@@ -187,5 +185,5 @@ int counters_write(struct applying *a, struct batch *b, bool *broken, struct err
         if (!k->recount && add(a, b, k, e) != 0)
             return -1;
     }
-    return any ? recount(a, b, broken, e) : 0;
+    return any ? recount(a, b, e) : 0;
 }

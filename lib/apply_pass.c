@@ -46,8 +46,8 @@ static bool pass_over(struct applying *a, struct pass *p, size_t i)
 
 void batch_add_campaign(struct applying *a, struct batch *b, size_t campaign)
 {
-    b->campaigns[b->n_campaigns++] =
-        (struct batch_campaign){.id = a->campaigns[campaign].id, .index = campaign, .recount = true};
+    b->campaigns[b->n_campaigns++] = (struct batch_campaign){
+        .id = a->campaigns[campaign].id, .index = campaign, .recount = true};
 }
 
 bool wants_count(const struct applying *a, size_t campaign)

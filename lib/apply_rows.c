@@ -99,7 +99,6 @@ static int send_rows(struct applying *a, const size_t *at, size_t n, struct err 
 
 struct answer {
     struct applying *a;
-    bool *broken;
     size_t n; /* rows so far */
 };
 
@@ -138,7 +137,7 @@ static int take_written(void *ctx, const struct slice *v, size_t n, struct err *
     w->a->fate[i] = FATE_WRITTEN;
     if (pg_get_bool(v[1])) {
         w->a->campaigns[w->a->c[i].campaign_index].left_alone = true;
-        *w->broken = true;
+        w->a->broken = true;
     }
     return 0;
 }
@@ -163,9 +162,9 @@ static int drop_skipped(struct applying *a, const size_t *at, size_t n, size_t n
     return pg_run(a->pg, &q, e);
 }
 
-int rows_write(struct applying *a, const size_t *at, size_t n, bool *broken, struct err *e)
+int rows_write(struct applying *a, const size_t *at, size_t n, struct err *e)
 {
-    struct answer w = {a, broken, 0};
+    struct answer w = {a, 0};
     struct pg_query lock = {"lock rows", a->sql.lock.data, NULL, 0, take_locked, &w};
     struct pg_query update = {"write rows", a->sql.update.data, NULL, 0, take_written, &w};
     size_t i;

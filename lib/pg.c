@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define GRACE 10.0  /* seconds that an interrupted server gets to answer */
+#define GRACE 10.0 /* seconds that an interrupted server gets to answer */
 #define COPY_PIECE ((size_t)64 << 10)
 
 struct pg {
@@ -338,7 +338,7 @@ int pg_run(struct pg *g, const struct pg_query *q, struct err *e)
         if (!r)
             break;
         if (is_error(r)) {
-            rc = fail_result(g, q->what, r, e);
+            (void)fail_result(g, q->what, r, e);
             PQclear(r);
             return finish(g, q->what, true, e);
         }

@@ -228,8 +228,8 @@ static int read_rows(struct pg_copy_reader *r, const char *p, size_t n, size_t *
     size_t columns = 0, at = 0;
 
     while (at < n && !r->ended) {
-        int64_t size = r->started ? row_size(p + at, n - at, v, &columns)
-                                  : header_size(p + at, n - at);
+        int64_t size =
+            r->started ? row_size(p + at, n - at, v, &columns) : header_size(p + at, n - at);
 
         if (size < 0)
             return err_set(e, EXIT_FAILED, "COPY sent something that is not its binary format");
