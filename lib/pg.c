@@ -459,6 +459,15 @@ int pg_copy_in_end(struct pg *g, const char *what, struct err *e)
 
 /* ---- transactions ---- */
 
+/* A session that ends, or an answer that libpq made up because none came: the
+ * commit may have been done before. A plain error undoes it. */
+static bool is_last_word(const PGresult *r)
+{
+    const char *severity = PQresultErrorField(r, PG_DIAG_SEVERITY_NONLOCALIZED);
+
+    return is_error(r) && (!severity || strcmp(severity, "ERROR") != 0);
+}
+
 int pg_commit(struct pg *g, bool *unknown, struct err *e)
 {
     static const char what[] = "commit";
@@ -472,7 +481,7 @@ int pg_commit(struct pg *g, bool *unknown, struct err *e)
     if (PQsendQuery(g->conn, "COMMIT")) {
         *unknown = true;
         if (flush(g, what, e) == 0 && next_result(g, what, &r, e) == 0 && r) {
-            *unknown = g->lost || PQstatus(g->conn) == CONNECTION_BAD;
+            *unknown = is_last_word(r);
             if (is_error(r))
                 rc = fail_result(g, what, r, e);
             else if (strcmp(PQcmdStatus(r), "COMMIT") == 0)
