@@ -1,12 +1,10 @@
 #include "event.h"
 
+#include "event_status.h"
 #include "event_time.h"
 #include "jsonscan.h"
 #include "jwalk.h"
 
-#include <jansson.h>
-#include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 struct event_reader {
@@ -130,70 +128,6 @@ static int read_error(struct reading *g, struct slice update_error, struct slice
     return 0;
 }
 
-#define RAW_STATUS_MAX 4096 /* bytes */
-
-/* A status that is neither text nor number, as compact JSON. */
-static int tally_json(struct reading *g, struct slice value)
-{
-    json_t *v = value.n <= RAW_STATUS_MAX
-                    ? json_loadb(value.p, value.n, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL)
-                    : NULL;
-    char *text = v ? json_dumps(v, JSON_COMPACT | JSON_ENCODE_ANY) : NULL;
-    int status;
-
-    json_decref(v);
-    /* Too long to be worth a tree, or an integer it cannot hold: the bytes as they are. */
-    status = tally_add(&g->counts->raw_statuses, text ? slice_of(text) : value, 1);
-    free(text);
-    return status;
-}
-
-/* A numeric status; text: how the report names it. */
-static enum status_meaning read_code(struct reading *g, int64_t code)
-{
-    if ((code == 4 || code == 5) && !g->r->o.codes_named)
-        g->counts->unnamed_codes++;
-    return status_of_code(code, g->r->o.codes);
-}
-
-static int read_number_status(struct reading *g, struct slice value, enum status_meaning *what)
-{
-    double v = jwalk_number(value);
-    char digits[32];
-    struct slice text = value;
-
-    *what = MEANS_UNKNOWN;
-    if (v == floor(v) && fabs(v) < 1e15) {
-        (void)snprintf(digits, sizeof digits, "%lld", (long long)v);
-        text = slice_of(digits);
-        *what = read_code(g, (int64_t)v);
-    }
-    return tally_add(&g->counts->raw_statuses, text, 1);
-}
-
-static int read_status(struct reading *g, struct slice value, enum status_meaning *what)
-{
-    struct slice s;
-
-    *what = MEANS_UNKNOWN;
-    if (!value.p)
-        return 0;
-    switch (jwalk_type_of(value)) {
-    case JWALK_STRING:
-        if (!jwalk_string(value, &g->r->status, &s))
-            return -1;
-        *what = event_is_digits(s) ? read_code(g, event_digits_value(s)) : status_of_word(s);
-        return tally_add(&g->counts->raw_statuses, s, 1);
-    case JWALK_NUMBER:
-        return read_number_status(g, value, what);
-    case JWALK_OBJECT:
-    case JWALK_ARRAY:
-    case JWALK_LITERAL:
-        break;
-    }
-    return tally_json(g, value);
-}
-
 enum update_key { U_KEY, U_KEYID, U_ID, U_MESSAGEID, U_UPDATE, U_STATUS, U_DATETIME, U_OWNER,
                   U_ERROR, U_COUNT };
 
@@ -262,7 +196,8 @@ static int read_update(struct reading *g, const struct body *b, struct slice upd
     if (!ev.message_id.p)
         return reject(g, REJECT_MISSING_FIELD,
                       "data: no message id of 1 to 255 bytes in key.id, keyId, id or messageId");
-    if (read_status(g, inner[0].p ? inner[0] : u[U_STATUS], &ev.what) < 0)
+    if (event_status_read(inner[0].p ? inner[0] : u[U_STATUS], &g->r->o, g->counts, &g->r->status,
+                          &ev.what) < 0)
         return no_memory(g);
     if (ev.what == MEANS_NOTHING) {
         g->counts->ignored++;

@@ -1,0 +1,75 @@
+#include "event_status.h"
+
+#include "event_time.h"
+#include "jwalk.h"
+
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define RAW_STATUS_MAX 4096 /* bytes */
+
+/* A status that is neither text nor number, as compact JSON. */
+static int tally_json(struct slice value, struct event_counts *counts)
+{
+    json_t *v = value.n <= RAW_STATUS_MAX
+                    ? json_loadb(value.p, value.n, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL)
+                    : NULL;
+    char *text = v ? json_dumps(v, JSON_COMPACT | JSON_ENCODE_ANY) : NULL;
+    int status;
+
+    json_decref(v);
+    /* Too long to be worth a tree, or an integer it cannot hold: the bytes as they are. */
+    status = tally_add(&counts->raw_statuses, text ? slice_of(text) : value, 1);
+    free(text);
+    return status;
+}
+
+static enum status_meaning read_code(int64_t code, const struct event_options *o,
+                                     struct event_counts *counts)
+{
+    if ((code == 4 || code == 5) && !o->codes_named)
+        counts->unnamed_codes++;
+    return status_of_code(code, o->codes);
+}
+
+static int read_number(struct slice value, const struct event_options *o,
+                       struct event_counts *counts, enum status_meaning *what)
+{
+    double v = jwalk_number(value);
+    char digits[32];
+    struct slice text = value; /* how the report names it */
+
+    if (v == floor(v) && fabs(v) < 1e15) {
+        (void)snprintf(digits, sizeof digits, "%lld", (long long)v);
+        text = slice_of(digits);
+        *what = read_code((int64_t)v, o, counts);
+    }
+    return tally_add(&counts->raw_statuses, text, 1);
+}
+
+int event_status_read(struct slice value, const struct event_options *o,
+                      struct event_counts *counts, struct buf *tmp, enum status_meaning *what)
+{
+    struct slice s;
+
+    *what = MEANS_UNKNOWN;
+    if (!value.p)
+        return 0;
+    switch (jwalk_type_of(value)) {
+    case JWALK_STRING:
+        if (!jwalk_string(value, tmp, &s))
+            return -1;
+        *what = event_is_digits(s) ? read_code(event_digits_value(s), o, counts)
+                                   : status_of_word(s);
+        return tally_add(&counts->raw_statuses, s, 1);
+    case JWALK_NUMBER:
+        return read_number(value, o, counts, what);
+    case JWALK_OBJECT:
+    case JWALK_ARRAY:
+    case JWALK_LITERAL:
+        break;
+    }
+    return tally_json(value, counts);
+}
