@@ -140,13 +140,13 @@ $(LIB): $(LIB_OBJ)
 	$(call SAY,AR)rm -f $@ && $(AR) rcs $@ $^
 
 $(TOOLS): $(BUILD)/%: $(BUILD)/main/%.o $(LIB)
-	$(call SAY,LINK)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
+	$(call SAY,LINK)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) -lm
 
 $(GENERATE): $(GEN_OBJ)
 	$(call SAY,LINK)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ -lz
 
 $(TESTS): %: %.o $(TEST_HELPER_OBJ) $(LIB)
-	$(call SAY,LINK)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(CMOCKA_LIBS) $(PKG_LIBS)
+	$(call SAY,LINK)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(CMOCKA_LIBS) $(PKG_LIBS) -lm
 
 -include $(LIB_OBJ:.o=.d) $(MAIN_OBJ:.o=.d) $(GEN_OBJ:.o=.d) $(TEST_OBJ:.o=.d) $(TEST_HELPER_OBJ:.o=.d)
 

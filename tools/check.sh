@@ -43,7 +43,11 @@ step() {
 
 build_all() {
     # shellcheck disable=SC2086 # make and its options
-    $make tests && echo "no warnings"
+    if ! $make tests; then
+        echo "it does not build"
+        return 1
+    fi
+    echo "no warnings"
 }
 
 # Each prints nothing unless it fails; cmocka counts on stderr.
