@@ -243,6 +243,25 @@ def test_libpq_environment_is_enough_to_find_the_database(ten, runs, tmp_path):
     assert done.status == 1, done
 
 
+def test_a_campaign_that_would_contradict_itself_is_left_alone(server, runs, tmp_path):
+    world = sightings(worlds.campaign_of(["sent"], count=6, campaigns=2))
+    world.tables.rows[0].update(status="pending", sent_at=None,
+                                delivered_at=SENT, read_at=SENT)
+    for row in world.tables.rows[2::2]:
+        row.update(status="sending", sent_at=None, whatsapp_message_id=None)
+    broken, sound = (c["id"] for c in world.tables.campaigns)
+    world.save(tmp_path)
+    db = world.create(server, "deployed")
+    before = tables.read(db)
+    done = runs.run(db, "--all", "--apply", *OPEN, "a")
+    assert done.status == 3, done
+    assert broken in done.said or "Natal" in done.said
+    after = tables.read(db)
+    assert [r for r in after.rows if r["campaign_id"] == broken] == [
+        r for r in before.rows if r["campaign_id"] == broken]
+    assert {r["status"] for r in after.rows if r["campaign_id"] == sound} == {"read"}
+
+
 def test_rows_that_are_never_corrected_count_all_the_same(server, runs, tmp_path):
     world = sightings(worlds.campaign_of(["pending", "queued", "sending"]))
     world.tables.rows[0].update(sent_at=None, delivered_at=SENT)

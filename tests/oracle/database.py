@@ -42,15 +42,14 @@ def _evidence_for(row, matches, states):
     return merged
 
 
-ROW_COUNTS = ("requeued", "deferred", "already_processed", "updated",
-              "updated_without_evidence", "regressions")
+WRITTEN = ("updated", "updated_without_evidence", "regressions")
+ROW_COUNTS = ("requeued", "deferred", "already_processed") + WRITTEN
 
 
 def _decide_campaign(rows, context):
-    """Final rows, causes, counts, counters of one campaign; whether its decided rows agree."""
+    """Final rows, causes, counts and counters of one campaign."""
     matches, states, policy, now = context
     finals, causes, tally = {}, {}, dict.fromkeys(ROW_COUNTS, 0)
-    decided = []
     for row in rows:
         evidence = _evidence_for(row, matches, states)
         final, cause = decide.decide(row, evidence, policy, row["id"] in matches.dropped)
@@ -60,8 +59,6 @@ def _decide_campaign(rows, context):
             tally["deferred"] += 1
             final, cause = dict(row), None
         finals[row["id"]] = final
-        if not deferred and not decide.untouchable(row, evidence):
-            decided.append(final)
         if cause is not None:
             causes[row["id"]] = cause
             tally["updated"] += 1
@@ -71,8 +68,7 @@ def _decide_campaign(rows, context):
             tally["requeued"] += 1
         elif evidence is not None and not deferred:
             tally["already_processed"] += 1
-    sound = decide.consistent(decide.counters(decided))
-    return finals, causes, tally, decide.counters(list(finals.values())), sound
+    return finals, causes, tally, decide.counters(list(finals.values()))
 
 
 def run(tables, states, policy=None, any_instance=False, scope=None, now=None):
@@ -89,8 +85,10 @@ def run(tables, states, policy=None, any_instance=False, scope=None, now=None):
         if scope != "all" and campaign["id"] not in scope:
             result.rows.update((r["id"], dict(r)) for r in rows)
             continue
-        finals, causes, tally, count, sound = _decide_campaign(
-            rows, (matches, states, policy, now))
+        finals, causes, tally, count = _decide_campaign(rows, (matches, states, policy, now))
+        sound = decide.consistent(count)
+        for name, amount in tally.items():
+            total[name] += amount if sound or name not in WRITTEN else 0
         if not sound:
             result.left_alone.add(campaign["id"])
             result.rows.update((r["id"], dict(r)) for r in rows)
@@ -98,8 +96,6 @@ def run(tables, states, policy=None, any_instance=False, scope=None, now=None):
         result.rows.update(finals)
         result.cause.update(causes)
         result.counters[campaign["id"]] = count
-        for name, amount in tally.items():
-            total[name] += amount
     for cause in result.cause.values():
         result.causes[cause] += 1
     result.messages = dict(total, distinct=len(states), matched=len(matches.speaks),
