@@ -1,0 +1,77 @@
+#include "http_retry.h"
+
+#include <curl/curl.h>
+
+#define RETRY_AFTER_SPREAD 250000 /* µs: many are told the same, and are not to come all at once */
+
+/* What ended a transfer: can time heal it? A certificate or an address that is
+ * wrong stays wrong; a name server, a network, a server come back. */
+static bool curl_may_heal(int code)
+{
+    switch (code) {
+    case CURLE_UNSUPPORTED_PROTOCOL:
+    case CURLE_URL_MALFORMAT:
+    case CURLE_NOT_BUILT_IN:
+    case CURLE_BAD_FUNCTION_ARGUMENT:
+    case CURLE_UNKNOWN_OPTION:
+    case CURLE_SSL_ENGINE_NOTFOUND:
+    case CURLE_SSL_ENGINE_SETFAILED:
+    case CURLE_SSL_CERTPROBLEM:
+    case CURLE_SSL_CIPHER:
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_CACERT_BADFILE:
+    case CURLE_SSL_CRL_BADFILE:
+    case CURLE_SSL_ISSUER_ERROR:
+    case CURLE_LOGIN_DENIED:
+        return false;
+    default:
+        return true;
+    }
+}
+
+static enum http_action judge(const struct http_try *t)
+{
+    if (t->curl != CURLE_OK)
+        return curl_may_heal(t->curl) ? HTTP_RETRY : HTTP_REFUSE;
+    if (t->status == 408 || t->status == 429 || t->status >= 500)
+        return HTTP_RETRY;
+    if (t->status < 200 || t->status >= 300)
+        return HTTP_REFUSE;
+    return t->unreadable ? HTTP_RETRY : HTTP_ACCEPT;
+}
+
+/* Between half and all of a time that doubles with each try. */
+static int64_t back_off(const struct http_policy *p, const struct http_try *t)
+{
+    int64_t wait = p->first_wait;
+    unsigned i;
+
+    for (i = 1; i < t->tries && wait < p->longest_wait; i++)
+        wait *= 2;
+    if (wait > p->longest_wait)
+        wait = p->longest_wait;
+    return wait / 2 + (int64_t)((double)(wait - wait / 2) * t->jitter);
+}
+
+enum http_action http_policy_decide(const struct http_policy *p, const struct http_try *t,
+                                    int64_t *wait)
+{
+    enum http_action action = judge(t);
+    int64_t left = p->retry_time - t->elapsed;
+
+    *wait = 0;
+    if (action != HTTP_RETRY)
+        return action;
+    if (left <= 0)
+        return HTTP_GIVE_UP;
+    *wait = back_off(p, t);
+    if (t->retry_after > 0) {
+        if (t->retry_after > left)
+            return HTTP_GIVE_UP;
+        if (*wait < t->retry_after)
+            *wait = t->retry_after + (int64_t)(t->jitter * RETRY_AFTER_SPREAD);
+    }
+    if (*wait > left) /* the last try comes when the time is up */
+        *wait = left;
+    return HTTP_RETRY;
+}
