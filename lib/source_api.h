@@ -27,17 +27,17 @@ enum api_strategy {
 #define API_ANSWER_MAX ((size_t)64 << 20) /* bytes */
 
 struct api_options {
-    const char *url;     /* http(s)://[user:password@]host[:port][/path] */
-    const char *key;     /* sent as header apikey, never shown; the caller wipes its own copy */
-    const char *cacert;  /* a file of certificates to trust instead of the system's; NULL: those */
+    const char *url;    /* http(s)://[user:password@]host[:port][/path] */
+    const char *key;    /* sent as header apikey, never shown; the caller wipes its own copy */
+    const char *cacert; /* a file of certificates to trust instead of the system's; NULL: those */
     enum api_strategy strategy;
-    unsigned connections;    /* requests under way at once, over all */
-    unsigned page_size;      /* rows asked for at once */
-    double rate;             /* requests per second at most, over all; 0: no limit */
-    int64_t connect_timeout; /* µs, of a request */
-    int64_t request_timeout; /* µs, of a request as a whole */
-    int64_t retry_time;      /* µs a request is tried again within; 0: never */
-    size_t answer_max;       /* bytes of an answer, decompressed */
+    unsigned connections;        /* requests under way at once, over all */
+    unsigned page_size;          /* rows asked for at once */
+    double rate;                 /* requests per second at most, over all; 0: no limit */
+    int64_t connect_timeout;     /* µs, of a request */
+    int64_t request_timeout;     /* µs, of a request as a whole */
+    int64_t retry_time;          /* µs a request is tried again within; 0: never */
+    size_t answer_max;           /* bytes of an answer, decompressed */
     struct event_options events; /* the dialect of numeric statuses; the zone is not used */
     int64_t now;                 /* µs, of the run: where the span of unsent messages ends */
     const volatile sig_atomic_t *interrupted; /* non-zero: stop and fail; may be NULL */
@@ -87,9 +87,8 @@ struct api_counts {
  * message asked about: updates = status_events + ignored + unknown_status;
  * records and bodies are not touched. */
 int source_api_poll(const struct api_options *o, const struct api_instance *instance, uint32_t n,
-                    const struct api_message *message, size_t messages,
-                    const struct api_sink *sink, struct api_counts *counts,
-                    struct event_counts *statuses, struct err *e);
+                    const struct api_message *message, size_t messages, const struct api_sink *sink,
+                    struct api_counts *counts, struct event_counts *statuses, struct err *e);
 
 /* "libcurl 7.88.1", of the library in use. */
 void source_api_library_version(char *out, size_t size);

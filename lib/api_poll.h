@@ -1,0 +1,96 @@
+/* api_poll.h - what the parts of source_api share: a poll and its targets. */
+#ifndef RECONCILE_API_POLL_H
+#define RECONCILE_API_POLL_H
+
+#include "api_answers.h"
+#include "api_seen.h"
+#include "http.h"
+#include "names.h"
+#include "source_api.h"
+
+#define API_WINDOW_FROM 20 /* auto asks message by message up to so many */
+
+/* A request of a target that is not answered yet, and the thread of requests
+ * it belongs to. */
+struct api_ask {
+    bool busy;
+    uint64_t number;  /* for evidence, from 1 within the target */
+    int64_t page;     /* asked for, from 1 */
+    uint32_t message; /* number of the id asked for */
+    bool foreign;     /* the first page was full, of rows of other messages too */
+    unsigned again;   /* how often it was begun again for that */
+};
+
+/* Paging through findMessages. */
+struct api_window {
+    struct buf span;    /* the filter of every request, JSON */
+    int64_t *read_as;   /* per page, from 0: the total it was last read with; -1: to be read */
+    int64_t pages, cap; /* as known now; of read_as */
+    int64_t total;      /* as the latest answer told it */
+    int64_t next;       /* the page to ask for next, from 1 */
+    int64_t distinct;   /* records seen */
+    int64_t left;       /* requests of a sweep at most */
+    unsigned round;     /* of reading what has to be read; from 0 */
+    bool answered;      /* findMessages is known to answer as 2.x does */
+    bool sweeping;      /* page by page, in order */
+};
+
+enum api_stage { API_STAGE_WINDOW, API_STAGE_MESSAGE, API_STAGE_DONE };
+
+/* An instance being polled. */
+struct api_target {
+    const struct api_instance *instance;
+    uint32_t index;
+    enum api_stage stage;
+    struct names ids; /* the messages asked about */
+    bool *found;      /* per id: findMessages knows it */
+    uint32_t unfound;
+    int64_t first, last;   /* µs: the span they were sent in */
+    struct buf url;        /* of the stage's requests */
+    struct api_ask *ask;   /* as many as there are connections */
+    unsigned busy;         /* of them */
+    uint64_t requests;     /* numbers given out */
+    uint32_t next_message; /* id to ask for next */
+    struct api_seen seen;  /* records and rows read before */
+    struct api_window window;
+};
+
+struct api_poll {
+    struct api_options o; /* with the defaults filled in */
+    struct api_sink sink;
+    struct event_counts *statuses;
+    struct http *http;
+    struct buf base; /* URL */
+    struct api_target *target;
+    uint32_t targets;
+    int64_t observed;                 /* µs: when the answer being read came */
+    struct buf id, status, tmp, json; /* scratch */
+};
+
+/* Asks for a page; "where" is JSON. The ask must be one of the target's, and free. */
+int api_post(struct api_poll *p, struct api_target *t, struct api_ask *a, struct slice where,
+             struct err *e);
+struct api_ask *api_free_ask(const struct api_poll *p, struct api_target *t); /* NULL: none */
+
+/* Turns to an endpoint, "findMessages". */
+int api_set_url(struct api_poll *p, struct api_target *t, const char *endpoint, struct err *e);
+
+/* A status of a message that was asked about; time TIME_NONE: now, about. */
+int api_learn(struct api_poll *p, struct api_target *t, uint32_t id, struct slice status,
+              int64_t time, uint64_t request, struct err *e);
+
+/* The target is through with its stage: the next, or the end. */
+int api_window_ended(struct api_poll *p, struct api_target *t, struct err *e);
+int api_message_ended(struct api_poll *p, struct api_target *t, struct err *e);
+
+/* A stage: begins, and takes an answer with status 2xx. ended() is called from
+ * within once nothing is left to ask. */
+int api_window_begin(struct api_poll *p, struct api_target *t, struct err *e);
+enum http_verdict api_window_answer(struct api_poll *p, struct api_target *t, struct api_ask *a,
+                                    struct slice body, struct buf *why, struct err *e);
+void api_window_release(struct api_window *w);
+int api_message_begin(struct api_poll *p, struct api_target *t, struct err *e);
+enum http_verdict api_message_answer(struct api_poll *p, struct api_target *t, struct api_ask *a,
+                                     struct slice body, struct buf *why, struct err *e);
+
+#endif

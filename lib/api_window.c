@@ -1,0 +1,304 @@
+#include "api_poll.h"
+
+#include "jsonw.h"
+#include "jwalk.h"
+#include "log.h"
+
+#include <stdlib.h>
+
+#define HOUR (3600 * US_PER_SECOND)
+#define ROUNDS 3            /* of reading pages side by side before they are swept in order */
+#define SWEEP_SPARE 10      /* requests of a sweep beyond three for each page */
+#define PAGES_MAX (1 << 24) /* more is no count of pages */
+
+enum { KIND_ROW, KIND_RECORD }; /* api_seen */
+
+/* To the millisecond, as JavaScript writes it. */
+static void add_time(struct jsonw *w, const char *key, int64_t us)
+{
+    char text[TIME_TEXT_SIZE];
+
+    jsonw_slice(w, key, (struct slice){time_format(us, text), 23});
+    w->b->data[w->b->len - 1] = 'Z';
+    buf_addc(w->b, '"');
+}
+
+/* Only both bounds together filter. They stay as they are while pages are read. */
+static int write_span(struct api_target *t, struct err *e)
+{
+    struct buf *b = &t->window.span;
+    struct jsonw w = JSONW_INIT(b);
+
+    jsonw_object(&w, NULL);
+    jsonw_object(&w, "messageTimestamp");
+    add_time(&w, "gte", t->first - HOUR);
+    add_time(&w, "lte", t->last + HOUR + 999);
+    jsonw_object_end(&w);
+    jsonw_object_end(&w);
+    return b->failed ? err_oom(e) : 0;
+}
+
+static int resize(struct api_window *w, int64_t pages, struct err *e)
+{
+    if (pages > w->cap) {
+        int64_t cap = pages + 64, i;
+        int64_t *read_as = realloc(w->read_as, (size_t)cap * sizeof *read_as);
+
+        if (!read_as)
+            return err_oom(e);
+        for (i = w->cap; i < cap; i++)
+            read_as[i] = -1;
+        w->read_as = read_as;
+        w->cap = cap;
+    }
+    w->pages = pages;
+    return 0;
+}
+
+void api_window_release(struct api_window *w)
+{
+    buf_release(&w->span);
+    free(w->read_as);
+    w->read_as = NULL;
+}
+
+/* --- asking --- */
+
+static bool to_be_read(const struct api_window *w, int64_t page)
+{
+    int64_t as = w->read_as[page - 1];
+
+    return as < 0 || (w->round > 0 && as != w->total);
+}
+
+/* The next page of the round; 0: none. */
+static int64_t next_page(struct api_window *w)
+{
+    while (w->next <= w->pages && !to_be_read(w, w->next))
+        w->next++;
+    return w->next <= w->pages ? w->next++ : 0;
+}
+
+static int ask_page(struct api_poll *p, struct api_target *t, int64_t page, struct err *e)
+{
+    struct api_window *w = &t->window;
+    struct api_ask *a = api_free_ask(p, t);
+
+    a->page = page;
+    return api_post(p, t, a, (struct slice){w->span.data, w->span.len}, e);
+}
+
+static int ask_pages(struct api_poll *p, struct api_target *t, struct err *e)
+{
+    while (api_free_ask(p, t)) {
+        int64_t page = next_page(&t->window);
+
+        if (page == 0)
+            return 0;
+        if (ask_page(p, t, page, e) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+int api_window_begin(struct api_poll *p, struct api_target *t, struct err *e)
+{
+    t->stage = API_STAGE_WINDOW;
+    if (api_set_url(p, t, "findMessages", e) < 0 || write_span(t, e) < 0 ||
+        resize(&t->window, 1, e) < 0)
+        return -1;
+    t->window.next = 1;
+    return ask_pages(p, t, e); /* the first page tells how many there are */
+}
+
+/* --- reading --- */
+
+static int read_updates(struct api_poll *p, struct api_target *t, uint32_t id, struct slice updates,
+                        uint64_t request, struct err *e)
+{
+    struct slice update;
+    size_t pos = 0;
+
+    while (updates.p && jwalk_next(updates, &pos, &update)) {
+        if (api_learn(p, t, id, api_update_status(update), TIME_NONE, request, e) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int read_record(struct api_poll *p, struct api_target *t, struct slice element,
+                       uint64_t request, struct err *e)
+{
+    struct api_record r;
+    uint32_t id;
+    int fresh;
+
+    if (!api_record_read(element, &p->id, &r))
+        return err_oom(e);
+    fresh = api_seen_add(&t->seen, KIND_ROW, r.row_id.p ? r.row_id : element);
+    if (fresh < 0)
+        return err_oom(e);
+    t->window.distinct += fresh;
+    id = r.message_id.p ? names_find(&t->ids, r.message_id) : NAMES_NONE;
+    if (id == NAMES_NONE)
+        return 0;
+    if (!t->found[id]) {
+        t->found[id] = true;
+        t->unfound--;
+    }
+    fresh = api_seen_add(&t->seen, KIND_RECORD, element);
+    if (fresh < 0)
+        return err_oom(e);
+    return fresh ? read_updates(p, t, id, r.updates, request, e) : 0;
+}
+
+static int read_records(struct api_poll *p, struct api_target *t, struct slice rows,
+                        uint64_t request, int64_t *n, struct err *e)
+{
+    struct slice element;
+    size_t pos = 0;
+
+    for (*n = 0; jwalk_next(rows, &pos, &element); (*n)++) {
+        if (read_record(p, t, element, request, e) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* --- what is left to read --- */
+
+/* A row that has no page of its own any more, and none yet, was missed by those
+ * who read one page before it moved and the other after. With one total for
+ * all pages and as many records, none was. */
+static bool is_complete(const struct api_window *w)
+{
+    int64_t i;
+
+    for (i = 0; i < w->pages; i++) {
+        if (w->read_as[i] != w->total)
+            return false;
+    }
+    return w->distinct >= w->total;
+}
+
+static bool all_read_alike(const struct api_window *w)
+{
+    int64_t i;
+
+    for (i = 1; i < w->pages; i++) {
+        if (w->read_as[i] != w->read_as[0])
+            return false;
+    }
+    return true;
+}
+
+/* Rows that come in at the top push others to later pages: whoever goes through
+ * the pages in order meets them there, and misses none. */
+static int begin_sweep(struct api_poll *p, struct api_target *t, struct err *e)
+{
+    struct api_window *w = &t->window;
+
+    log_detail("instance \"%.*s\": rows keep moving; reading its pages in order",
+               (int)t->instance->name.n, t->instance->name.p);
+    w->sweeping = true;
+    w->left = 3 * w->pages + SWEEP_SPARE;
+    return ask_page(p, t, 1, e);
+}
+
+static int begin_round(struct api_poll *p, struct api_target *t, struct err *e)
+{
+    struct api_window *w = &t->window;
+    int64_t i;
+
+    if (++w->round == ROUNDS)
+        return begin_sweep(p, t, e);
+    /* The same total, and yet a record is missing: it was another one that moved. */
+    for (i = 0; all_read_alike(w) && i < w->pages; i++)
+        w->read_as[i] = -1;
+    w->next = 1;
+    return ask_pages(p, t, e);
+}
+
+/* After a page of a sweep: the next, or one before where rows went away and
+ * so pulled others to earlier pages. */
+static int sweep_on(struct api_poll *p, struct api_target *t, int64_t page, int64_t total_before,
+                    struct err *e)
+{
+    struct api_window *w = &t->window;
+    int64_t size = (int64_t)p->o.page_size;
+    int64_t gone = total_before > w->total ? total_before - w->total : 0;
+    int64_t next = page + 1 - (gone + size - 1) / size;
+
+    if (next < 1)
+        next = 1;
+    if (t->unfound == 0 || next > w->pages || --w->left < 0)
+        return api_window_ended(p, t, e);
+    return ask_page(p, t, next, e);
+}
+
+static int go_on(struct api_poll *p, struct api_target *t, int64_t page, int64_t total_before,
+                 struct err *e)
+{
+    struct api_window *w = &t->window;
+
+    if (w->sweeping)
+        return sweep_on(p, t, page, total_before, e);
+    if (ask_pages(p, t, e) < 0)
+        return -1;
+    if (t->busy > 0)
+        return 0;
+    if (t->unfound == 0 || is_complete(w))
+        return api_window_ended(p, t, e);
+    return begin_round(p, t, e);
+}
+
+static enum http_verdict take_page(struct api_poll *p, struct api_target *t, struct api_ask *a,
+                                   const struct api_answer *answer, struct buf *why, struct err *e)
+{
+    struct api_window *w = &t->window;
+    int64_t size = (int64_t)p->o.page_size, before = w->total, page = a->page, n;
+    int64_t pages = answer->pages > 0 ? answer->pages : (answer->total + size - 1) / size;
+
+    if (pages > PAGES_MAX) {
+        buf_addf(why, "it tells of %lld pages", (long long)pages);
+        return HTTP_UNREADABLE;
+    }
+    if (read_records(p, t, answer->rows, a->number, &n, e) < 0)
+        return HTTP_FAILED;
+    if (n == 0 && answer->total > 0 && page <= pages) {
+        buf_addf(why, "page %lld of %lld is empty", (long long)page, (long long)pages);
+        return HTTP_UNREADABLE;
+    }
+    a->busy = false;
+    t->busy--;
+    w->answered = true;
+    w->total = answer->total;
+    if (resize(w, pages > 0 ? pages : 1, e) < 0)
+        return HTTP_FAILED;
+    if (page <= w->pages)
+        w->read_as[page - 1] = answer->total;
+    return go_on(p, t, page, before, e) < 0 ? HTTP_FAILED : HTTP_TAKEN;
+}
+
+enum http_verdict api_window_answer(struct api_poll *p, struct api_target *t, struct api_ask *a,
+                                    struct slice body, struct buf *why, struct err *e)
+{
+    struct api_answer answer;
+    enum api_shape shape = api_answer_read(body, &answer);
+    const char *problem = api_shape_problem(shape, API_PAGE);
+
+    if (!problem)
+        return take_page(p, t, a, &answer, why, e);
+    if (shape != API_ROWS || t->window.answered) {
+        buf_adds(why, problem);
+        return HTTP_UNREADABLE;
+    }
+    if (p->o.strategy == API_WINDOW) {
+        buf_adds(why, "it answers as Evolution 1.x does, which cannot be paged; "
+                      "--strategy message asks for each message");
+        return HTTP_UNUSABLE;
+    }
+    a->busy = false;
+    t->busy--;
+    return api_window_ended(p, t, e) < 0 ? HTTP_FAILED : HTTP_TAKEN;
+}
