@@ -169,37 +169,44 @@ bool jwalk_string(struct slice value, struct buf *tmp, struct slice *out)
     return true;
 }
 
-#define KEY_MAX 64 /* bytes; an escaped key of more than six times that is none of ours */
+#define KEY_MAX 64 /* bytes of a key that anyone looks for */
+#define ESCAPED_MAX (6 * KEY_MAX) /* bytes that it takes when all of it is escaped */
 
-static bool key_is(struct slice key, const char *wanted)
+/* Sets found[i] to value for the key that it belongs to, if it is one of ours. */
+static void take_member(struct slice key, struct slice value, const char *const *keys,
+                        const size_t *length, size_t n, struct slice *found)
 {
-    size_t n = strlen(wanted);
-    char tmp[6 * KEY_MAX];
+    size_t i;
 
-    if (key.n == n && memcmp(key.p, wanted, n) == 0)
-        return true;
-    if (key.n <= n || key.n > 6 * n || key.n > sizeof tmp || !memchr(key.p, '\\', key.n))
-        return false;
-    return unescape_all(key.p, key.n, tmp) == n && memcmp(tmp, wanted, n) == 0;
+    for (i = 0; i < n; i++) {
+        if (length[i] == key.n && memcmp(key.p, keys[i], key.n) == 0)
+            found[i] = value;
+    }
 }
 
 void jwalk_find(struct slice object, const char *const *keys, size_t n, struct slice *found)
 {
     const char *end = object.p + object.n;
     const char *p = skip_space(object.p + 1);
+    size_t length[JWALK_KEYS];
     size_t i;
 
-    for (i = 0; i < n; i++)
+    for (i = 0; i < n; i++) {
         found[i] = SLICE_NONE;
+        length[i] = strlen(keys[i]);
+    }
     while (*p == '"') {
         const char *key_end = skip_string(p, end);
         struct slice key = {p + 1, (size_t)(key_end - p) - 2};
         const char *value = skip_space(skip_space(key_end) + 1);
         const char *value_end = skip_value(value, end);
+        struct slice member = {value, (size_t)(value_end - value)};
+        char plain[ESCAPED_MAX];
 
-        for (i = 0; i < n; i++) {
-            if (key_is(key, keys[i]))
-                found[i] = (struct slice){value, (size_t)(value_end - value)};
+        if (key.n <= sizeof plain) {
+            if (memchr(key.p, '\\', key.n))
+                key = (struct slice){plain, unescape_all(key.p, key.n, plain)};
+            take_member(key, member, keys, length, n, found);
         }
         p = skip_space(value_end);
         if (*p == ',')

@@ -15,6 +15,8 @@ enum jwalk_type { JWALK_OBJECT, JWALK_ARRAY, JWALK_STRING, JWALK_NUMBER, JWALK_L
 
 enum jwalk_type jwalk_type_of(struct slice value);
 
+#define JWALK_KEYS 16 /* that jwalk_find looks for at once, of at most 64 bytes each */
+
 /* The last value of each of n keys among the members of an object; found[i]
  * is SLICE_NONE where the key is absent. A value is its bytes, quotes
  * included. Keys are compared after their escapes are read. */
