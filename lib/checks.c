@@ -76,10 +76,9 @@ struct coverage {
     bool apply;
 };
 
-static int coverage_init(struct coverage *c, struct err *e)
+static int coverage_init(struct coverage *c, const struct fold *f, struct err *e)
 {
     const struct directory *d = c->t->directory;
-    const struct fold *f = c->t->fold;
     uint32_t i, k;
 
     c->reach = malloc(((size_t)d->instances + 1) * sizeof *c->reach);
@@ -169,8 +168,9 @@ static int on_span(void *ctx, const struct store_span *s, struct err *e)
     return any ? 0 : refuse_campaign(c, s, IDMAP_NONE, e);
 }
 
-int check_rebuild(struct warnings *w, const struct run *run, const struct match_table *t,
-                  struct store *s, bool damaged, bool apply, struct err *e)
+int check_rebuild(struct warnings *w, const struct run *run, const struct fold *f,
+                  const struct match_table *t, struct store *s, bool damaged, bool apply,
+                  struct err *e)
 {
     struct coverage c = {.w = w, .run = run, .t = t, .apply = apply};
     struct ident *ids = malloc((run->campaigns + 1) * sizeof *ids);
@@ -185,7 +185,7 @@ int check_rebuild(struct warnings *w, const struct run *run, const struct match_
         warnings_refuse(w, apply, "a rebuild needs whole archives, and some are damaged");
     for (i = 0; i < run->campaigns; i++)
         ids[i] = run->campaign[i].id;
-    if (coverage_init(&c, e) < 0)
+    if (coverage_init(&c, f, e) < 0)
         goto out;
     status = run->campaigns ? store_read_spans(s, ids, run->campaigns, on_span, &c, e) : 0;
 out:

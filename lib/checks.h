@@ -20,8 +20,9 @@ void check_codes(struct warnings *w, const struct event_counts *c, bool apply, b
 void check_clocks(struct warnings *w, const struct judge *j, bool apply, bool accept_clock);
 
 /* Do the archives reach over all that happened to the rows of the campaigns? */
-int check_rebuild(struct warnings *w, const struct run *run, const struct match_table *t,
-                  struct store *s, bool damaged, bool apply, struct err *e);
+int check_rebuild(struct warnings *w, const struct run *run, const struct fold *f,
+                  const struct match_table *t, struct store *s, bool damaged, bool apply,
+                  struct err *e);
 
 /* A rebuild over silent gaps in the evidence, of all instances. */
 int check_gaps(struct warnings *w, struct judge *j, bool apply, struct err *e);

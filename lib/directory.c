@@ -107,7 +107,8 @@ out:
 static int on_instance(void *ctx, const struct store_instance *i, struct err *e)
 {
     struct directory *d = ctx;
-    char *name;
+    bool own_name = i->evolution_name.n > 0;
+    char *name, *url_name;
 
     if (d->instances == d->instance_cap) {
         uint32_t cap = d->instance_cap ? d->instance_cap * 2 : 16;
@@ -119,10 +120,18 @@ static int on_instance(void *ctx, const struct store_instance *i, struct err *e)
         d->instance_cap = cap;
     }
     name = arena_dup(&d->arena, i->name.p, i->name.n);
-    if (!name)
+    url_name = own_name ? arena_dup(&d->arena, i->evolution_name.p, i->evolution_name.n) : name;
+    if (!name || !url_name)
         return err_oom(e);
-    d->instance[d->instances] =
-        (struct directory_instance){i->id, i->tenant, {name, i->name.n}, i->has_tenant};
+    d->instance[d->instances] = (struct directory_instance){
+        .id = i->id,
+        .tenant = i->tenant,
+        .name = {name, i->name.n},
+        .url_name = {url_name, own_name ? i->evolution_name.n : i->name.n},
+        .has_tenant = i->has_tenant,
+        .is_evolution = i->is_evolution,
+        .is_active = i->is_active,
+    };
     d->instances++;
     if (add_name(d, i->name, d->instances - 1, e) < 0)
         return -1;

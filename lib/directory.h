@@ -12,8 +12,10 @@
 
 struct directory_instance {
     struct ident id, tenant;
-    struct slice name; /* for messages */
-    bool has_tenant;   /* false: global, speaks for every tenant */
+    struct slice name;     /* for messages */
+    struct slice url_name; /* as Evolution calls it */
+    bool has_tenant;       /* false: global, speaks for every tenant */
+    bool is_evolution, is_active;
 };
 
 /* The instances that bear one name. */

@@ -11,6 +11,7 @@ int gapbook_init(struct gapbook *b, const struct directory *d, struct err *e)
     b->own = calloc((size_t)d->instances + 1, sizeof *b->own);
     if (!b->own)
         return err_oom(e);
+    b->instances = d->instances;
     for (i = 0; i < d->instances; i++) {
         if (idmap_add(&b->instance, d->instance[i].id, i) == IDMAP_NONE)
             return err_oom(e);
@@ -30,7 +31,7 @@ void gapbook_release(struct gapbook *b)
 {
     uint32_t i;
 
-    for (i = 0; b->own && i < b->directory->instances; i++)
+    for (i = 0; b->own && i < b->instances; i++)
         gap_list_release(&b->own[i]);
     for (i = 0; b->shared && i < b->tenants; i++)
         gap_list_release(&b->shared[i]);

@@ -17,7 +17,7 @@ struct gapbook {
     struct idmap tenant;       /* id -> index of shared */
     struct gap_list *own;      /* by index of directory.instance */
     struct gap_list *shared;   /* of unknown senders, by tenant */
-    uint32_t tenants;
+    uint32_t instances, tenants; /* how many lists there are */
 };
 
 int gapbook_init(struct gapbook *b, const struct directory *d, struct err *e);

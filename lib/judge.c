@@ -7,23 +7,24 @@
 
 static int clocks_init(struct judge *j, struct err *e)
 {
-    const struct fold *f = j->matches->fold;
+    const struct match_table *t = j->matches;
     struct buf b = BUF_INIT;
     uint32_t i;
     int status = -1;
 
-    j->clock_of = calloc((size_t)f->names.n + 1, sizeof *j->clock_of);
-    j->clock = calloc((size_t)f->names.n + 1, sizeof *j->clock);
+    j->clock_of = calloc((size_t)t->sources + 1, sizeof *j->clock_of);
+    j->clock = calloc((size_t)t->sources + 1, sizeof *j->clock);
     if (!j->clock_of || !j->clock) {
         (void)err_oom(e);
         goto out;
     }
-    for (i = 0; i < f->names.n; i++) {
-        uint32_t c = directory_fold_name(&b, f->names.name[i])
+    for (i = 0; i < t->sources; i++) {
+        uint32_t c = directory_fold_name(&b, t->source[i].name)
                          ? names_add(&j->clock_names, (struct slice){b.data, b.len})
                          : NAMES_NONE;
 
-        if (c == NAMES_NONE || histogram_merge(&j->clock[c].lag, &f->instance[i].lag) < 0) {
+        if (c == NAMES_NONE ||
+            (t->source[i].lag && histogram_merge(&j->clock[c].lag, t->source[i].lag) < 0)) {
             (void)err_oom(e);
             goto out;
         }
@@ -180,7 +181,7 @@ static int judge_clocks(struct judge *j, const struct match *m, int64_t sent_at,
     const struct speaker *s;
 
     for (s = m->speaker; s; s = s->next) {
-        struct judge_clock *c = &j->clock[j->clock_of[s->instance]];
+        struct judge_clock *c = &j->clock[j->clock_of[s->source]];
 
         if (s->exact == TIME_NONE)
             continue;

@@ -33,7 +33,7 @@ struct judge {
     struct tally unknown;              /* statuses that are not the application's */
     struct names clock_names;          /* instance names as they are compared */
     struct judge_clock *clock;         /* by number of that name */
-    uint32_t *clock_of;                /* by number of the name in the fold */
+    uint32_t *clock_of;                /* by source of the matches */
     struct gapbook gaps;
 };
 

@@ -102,20 +102,19 @@ static int64_t least_exact(const struct evidence *ev)
     return least;
 }
 
-static int use(struct match_table *t, const struct fold_entry *x, const struct found *row,
-               struct err *e)
+int match_use(struct match_table *t, uint32_t source, const struct evidence *evidence,
+              struct ident row, struct ident campaign, struct err *e)
 {
-    struct match *m = match_get(t, row->id, e);
+    struct match *m = match_get(t, row, e);
     struct speaker *s = m ? arena_alloc(&t->arena, sizeof *s) : NULL;
 
     if (!m)
         return -1;
-    if (!s || idmap_add(&t->campaigns, row->campaign, 0) == IDMAP_NONE)
+    if (!s || idmap_add(&t->campaigns, campaign, 0) == IDMAP_NONE)
         return err_oom(e);
-    *s = (struct speaker){m->speaker, x->instance, least_exact(&x->evidence)};
+    *s = (struct speaker){m->speaker, source, least_exact(evidence)};
     m->speaker = s;
-    evidence_merge(t->fold->archives, &m->evidence, &x->evidence);
-    t->used++;
+    evidence_merge(t->archives, &m->evidence, evidence);
     return 0;
 }
 
@@ -144,8 +143,10 @@ static int match_entry(struct match_table *t, const struct fold_entry *x, const 
             n++;
         }
     }
-    if (n == 1)
-        return use(t, x, spoken, e);
+    if (n == 1) {
+        t->used++;
+        return match_use(t, x->instance, &x->evidence, spoken->id, spoken->campaign, e);
+    }
     if (n == 0) {
         t->instance_mismatch++;
         t->mismatch[x->instance]++;
@@ -217,6 +218,49 @@ out:
     return status;
 }
 
+int match_init(struct match_table *t, const struct names *archives, const struct directory *d,
+               const struct match_source *source, uint32_t n, struct err *e)
+{
+    memset(t, 0, sizeof *t);
+    t->archives = archives;
+    t->directory = d;
+    t->sources = n;
+    t->source = malloc(((size_t)n + 1) * sizeof *t->source);
+    t->mismatch = calloc((size_t)n + 1, sizeof *t->mismatch);
+    if (!t->source || !t->mismatch)
+        return err_oom(e);
+    if (n > 0)
+        memcpy(t->source, source, n * sizeof *source);
+    return 0;
+}
+
+/* The sources of a fold are its instances, by number. */
+static int take_sources(struct match_table *t, const struct fold *f, const struct directory *d,
+                        struct err *e)
+{
+    struct match_source *source = malloc(((size_t)f->names.n + 1) * sizeof *source);
+    uint32_t i;
+    int status = -1;
+
+    if (!source)
+        return err_oom(e);
+    for (i = 0; i < f->names.n; i++)
+        source[i] = (struct match_source){f->names.name[i], &f->instance[i].lag};
+    if (match_init(t, f->archives, d, source, f->names.n, e) < 0)
+        goto out;
+    t->named = calloc((size_t)f->names.n + 1, sizeof *t->named);
+    if (!t->named) {
+        (void)err_oom(e);
+        goto out;
+    }
+    for (i = 0; i < f->names.n; i++)
+        t->named[i] = directory_lookup(d, f->names.name[i]);
+    status = 0;
+out:
+    free(source);
+    return status;
+}
+
 int match_run(struct match_table *t, const struct fold *f, const struct directory *d,
               struct store *s, bool any_instance, bool (*keep)(void *, const struct fold_entry *),
               void *ctx, struct err *e)
@@ -225,18 +269,13 @@ int match_run(struct match_table *t, const struct fold *f, const struct director
     size_t n = 0, i;
     int status = -1;
 
-    memset(t, 0, sizeof *t);
-    t->fold = f;
-    t->directory = d;
+    if (take_sources(t, f, d, e) < 0)
+        goto out;
     t->any_instance = any_instance;
-    t->mismatch = calloc((size_t)f->names.n + 1, sizeof *t->mismatch);
-    t->named = calloc((size_t)f->names.n + 1, sizeof *t->named);
-    if (!entry || !t->mismatch || !t->named) {
+    if (!entry) {
         (void)err_oom(e);
         goto out;
     }
-    for (i = 0; i < f->names.n; i++)
-        t->named[i] = directory_lookup(d, f->names.name[i]);
     for (i = 0; i < f->n; i++) {
         if (!keep || keep(ctx, f->entry[i]))
             entry[n++] = f->entry[i];
@@ -259,6 +298,7 @@ const struct match *match_find(const struct match_table *t, struct ident row)
 void match_release(struct match_table *t)
 {
     free(t->match);
+    free(t->source);
     free(t->mismatch);
     free(t->named);
     idmap_release(&t->by_row);

@@ -6,11 +6,17 @@
 #include "fold.h"
 #include "run.h"
 
-/* One instance name's evidence for a row, for judging that name's clock. */
+/* Whose evidence it is: an instance as it is named, and the clock it shows. */
+struct match_source {
+    struct slice name;
+    const struct histogram *lag; /* NULL: not known */
+};
+
+/* One source's evidence for a row. */
 struct speaker {
     struct speaker *next;
-    uint32_t instance; /* number of the name in the fold */
-    int64_t exact;     /* the least exact time; TIME_NONE: none */
+    uint32_t source; /* index of match_table.source */
+    int64_t exact;   /* the least exact time; TIME_NONE: none */
 };
 
 /* A row whose message id evidence bears. */
@@ -22,9 +28,11 @@ struct match {
 };
 
 struct match_table {
-    const struct fold *fold;
+    const struct names *archives; /* what sightings index */
+    struct match_source *source;
+    uint32_t sources;
     const struct directory *directory;
-    const struct directory_named **named; /* by number of the instance name in the fold */
+    const struct directory_named **named; /* by source; NULL where evidence is asked for */
     bool any_instance;
     struct match *match;
     uint32_t n, cap;
@@ -32,7 +40,7 @@ struct match_table {
     struct idmap campaigns; /* of rows that evidence speaks for */
     struct arena arena;
     uint64_t used, not_campaign_message, ambiguous, instance_mismatch; /* evidence keys */
-    uint64_t *mismatch; /* evidence keys by number of the instance name in the fold */
+    uint64_t *mismatch; /* evidence keys by source */
 };
 
 /* Asks the database about all entries of the sorted fold that `keep` wants
@@ -40,6 +48,16 @@ struct match_table {
 int match_run(struct match_table *t, const struct fold *f, const struct directory *d,
               struct store *s, bool any_instance, bool (*keep)(void *, const struct fold_entry *),
               void *ctx, struct err *e);
+
+/* A table that is filled by match_use: sources are known, rows too. The names of
+ * the sources are not copied. */
+int match_init(struct match_table *t, const struct names *archives,
+               const struct directory *d, const struct match_source *source, uint32_t n,
+               struct err *e);
+
+/* Evidence of a source that speaks for a row of a campaign. */
+int match_use(struct match_table *t, uint32_t source, const struct evidence *evidence,
+              struct ident row, struct ident campaign, struct err *e);
 
 /* NULL: no evidence bears the row's message id. */
 const struct match *match_find(const struct match_table *t, struct ident row);

@@ -3,6 +3,7 @@
 #include "inflater.h"
 #include "version.h"
 
+#include <errno.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,8 +14,10 @@
 
 #define REPLAY TOOL_BIT(TOOL_REPLAY)
 #define AUDIT TOOL_BIT(TOOL_AUDIT)
+#define POLL TOOL_BIT(TOOL_POLL)
 #define RECONCILE TOOL_BIT(TOOL_RECONCILE)
-#define BOTH (REPLAY | AUDIT)
+#define EVIDENCE (REPLAY | POLL) /* those that bring evidence */
+#define EVERY (REPLAY | AUDIT | POLL)
 
 #define GIB (INT64_C(1) << 30)
 
@@ -23,34 +26,36 @@ enum { NEEDS_DATABASE = 1 }; /* marks: no use with --offline */
 #define AT(member) offsetof(struct options, member)
 
 static const struct opt table[] = {
-    {.tools = BOTH, .help = "Database"},
-    {"dbname", 'd', "CONNINFO", BOTH, OPT_TEXT, AT(dbname),
+    {.tools = EVERY, .help = "Database"},
+    {"dbname", 'd', "CONNINFO", EVERY, OPT_TEXT, AT(dbname),
      "libpq connection string or URI; PG* variables, service and password files work", NULL,
      "libpq's", NULL, NEEDS_DATABASE, 0, 0},
-    {"apply", 0, NULL, BOTH, OPT_FLAG, AT(apply_given), "write the corrections", NULL, "a dry run",
+    {"apply", 0, NULL, EVERY, OPT_FLAG, AT(apply_given), "write the corrections", NULL, "a dry run",
      NULL, 0, 0, 0},
-    {"dry-run", 'n', NULL, BOTH, OPT_FLAG, AT(dry_run),
+    {"dry-run", 'n', NULL, EVERY, OPT_FLAG, AT(dry_run),
      "write nothing; wins over --apply, wherever given", NULL, NULL, NULL, 0, 0, 0},
-    {"batch", 0, "ROWS", BOTH, OPT_NUMBER, AT(batch), "corrections per transaction at most", "5000",
+    {"batch", 0, "ROWS", EVERY, OPT_NUMBER, AT(batch), "corrections per transaction at most", "5000",
      NULL, NULL, NEEDS_DATABASE, 1, 1000000},
-    {"single-transaction", 0, NULL, BOTH, OPT_FLAG, AT(single_transaction),
+    {"single-transaction", 0, NULL, EVERY, OPT_FLAG, AT(single_transaction),
      "all corrections in one transaction", NULL, NULL, NULL, NEEDS_DATABASE, 0, 0},
-    {"lock-wait", 0, "AGE", BOTH, OPT_AGE, AT(lock_wait), "how long to wait for another run to end",
+    {"lock-wait", 0, "AGE", EVERY, OPT_AGE, AT(lock_wait), "how long to wait for another run to end",
      "0", NULL, NULL, NEEDS_DATABASE, 0, 0},
-    {"pause", 0, "MS", BOTH, OPT_MILLISECONDS, AT(pause), "pause between batches, milliseconds",
+    {"pause", 0, "MS", EVERY, OPT_MILLISECONDS, AT(pause), "pause between batches, milliseconds",
      "0", NULL, NULL, NEEDS_DATABASE, 0, 0},
 
-    {.tools = BOTH, .help = "Scope"},
-    {"campaign", 0, "ID|NAME", BOTH, OPT_LIST, AT(campaign),
+    {.tools = EVERY, .help = "Scope"},
+    {"campaign", 0, "ID|NAME", EVERY, OPT_LIST, AT(campaign),
      "this campaign; repeatable; a name must be unique", NULL, NULL, NULL, NEEDS_DATABASE, 0, 0},
-    {"tenant", 0, "ID", BOTH, OPT_LIST, AT(tenant), "this tenant's campaigns; repeatable", NULL,
+    {"tenant", 0, "ID", EVERY, OPT_LIST, AT(tenant), "this tenant's campaigns; repeatable", NULL,
      NULL, NULL, NEEDS_DATABASE, 0, 0},
-    {"all", 0, NULL, REPLAY, OPT_FLAG, AT(all), "every campaign", NULL,
+    {"all", 0, NULL, EVIDENCE, OPT_FLAG, AT(all), "every campaign", NULL,
      "those the evidence touches", NULL, NEEDS_DATABASE, 0, 0},
     {"all", 0, NULL, AUDIT, OPT_FLAG, AT(all), "every campaign, which is the default", NULL, NULL,
      NULL, 0, 0, 0},
     {"instance", 0, "NAME", REPLAY, OPT_LIST, AT(instance),
      "only what this instance says; repeatable", NULL, NULL, NULL, 0, 0, 0},
+    {"instance", 0, "NAME", POLL, OPT_LIST, AT(instance), "ask only this instance; repeatable", NULL,
+     NULL, NULL, 0, 0, 0},
     {"since", 0, "TIME", REPLAY, OPT_TIME, AT(since_text),
      "only events from this time on: RFC 3339, a date, or an age such as 36h or 7d", NULL, NULL,
      NULL, 0, 0, 0},
@@ -62,6 +67,33 @@ static const struct opt table[] = {
      NULL, "all", NULL, 0, 0, 0},
     {"sent-until", 0, "TIME", AUDIT, OPT_TIME, AT(sent_until_text),
      "campaigns with a message sent before this time", NULL, NULL, NULL, 0, 0, 0},
+    {"sent-since", 0, "TIME", POLL, OPT_TIME, AT(sent_since_text),
+     "ask about messages sent at this time or later: RFC 3339, a date, or an age such as 36h or "
+     "7d",
+     "7d", NULL, NULL, 0, 0, 0},
+    {"sent-until", 0, "TIME", POLL, OPT_TIME, AT(sent_until_text),
+     "ask about messages sent before this time", NULL, NULL, NULL, 0, 0, 0},
+
+    {.tools = POLL, .help = "Asking"},
+    {"evolution-url", 0, "URL", POLL, OPT_TEXT, AT(evolution_url),
+     "where Evolution answers; the key is in EVOLUTION_API_KEY or --api-key-file", NULL, NULL,
+     "EVOLUTION_API_URL", 0, 0, 0},
+    {"api-key-file", 0, "FILE", POLL, OPT_DISK_FILE, AT(api_key_file),
+     "the key is the first line of this file", NULL, NULL, NULL, 0, 0, 0},
+    {"strategy", 0, "auto|window|message", POLL, OPT_CHOICE, AT(strategy),
+     "page through a span of time, ask once a message, or choose", "auto", NULL, NULL, 0, 0, 0},
+    {"connections", 0, "N", POLL, OPT_NUMBER, AT(connections), "requests under way at once", "8",
+     NULL, NULL, 0, 1, 256},
+    {"rate", 0, "N/s", POLL, OPT_TEXT, AT(rate_text), "requests per second at most", NULL,
+     "no limit", NULL, 0, 0, 0},
+    {"request-timeout", 0, "SECONDS", POLL, OPT_SECONDS, AT(request_timeout),
+     "how long one request may take", "30", NULL, NULL, 0, 0, 0},
+    {"retry-time", 0, "SECONDS", POLL, OPT_SECONDS, AT(retry_time),
+     "how long a request that fails is tried again", "120", NULL, NULL, 0, 0, 0},
+    {"page-size", 0, "N", POLL, OPT_NUMBER, AT(page_size), "messages per page", "500", NULL, NULL,
+     0, 1, 100000},
+    {"cacert", 0, "FILE", POLL, OPT_DISK_FILE, AT(cacert),
+     "certificates to trust instead of the system's", NULL, NULL, NULL, 0, 0, 0},
 
     {.tools = REPLAY, .help = "Reading"},
     {"offline", 0, NULL, REPLAY, OPT_FLAG, AT(offline), "no database: only fold the archives", NULL,
@@ -69,7 +101,7 @@ static const struct opt table[] = {
     {"states-in", 0, "FILE", REPLAY, OPT_FILE_LIST, AT(states_in),
      "add evidence written by --states-out; repeatable; ARCHIVE may then be left out", NULL, NULL,
      NULL, 0, 0, 0},
-    {"status-codes", 0, "app|baileys", REPLAY, OPT_CHOICE, AT(status_codes),
+    {"status-codes", 0, "app|baileys", EVIDENCE, OPT_CHOICE, AT(status_codes),
      "what numeric statuses mean: app = 0 failed, 1 pending, 2 delivered, 3 read; baileys = 0 "
      "failed, 1 pending, 2 sent, 3 delivered, 4 and 5 read",
      "app", NULL, "RECONCILE_STATUS_CODES", 0, 0, 0},
@@ -80,60 +112,60 @@ static const struct opt table[] = {
     {"jobs", 'j', "N", REPLAY, OPT_NUMBER, AT(jobs), "threads", NULL, "the number of processors",
      NULL, 0, 1, 1024},
 
-    {.tools = BOTH, .help = "Deciding"},
-    {"app-zone", 0, "ZONE", BOTH, OPT_TEXT, AT(app_zone),
+    {.tools = EVERY, .help = "Deciding"},
+    {"app-zone", 0, "ZONE", EVERY, OPT_TEXT, AT(app_zone),
      "zone of the application, and of dates and times without offset in options",
      "America/Sao_Paulo", NULL, NULL, 0, 0, 0},
-    {"settle", 0, "AGE", BOTH, OPT_AGE, AT(settle), "leave rows younger than this to the next run",
+    {"settle", 0, "AGE", EVERY, OPT_AGE, AT(settle), "leave rows younger than this to the next run",
      "15m", NULL, NULL, 0, 0, 0},
     {"any-instance", 0, NULL, REPLAY, OPT_FLAG, AT(any_instance),
      "let every instance speak for every row", NULL, NULL, NULL, NEEDS_DATABASE, 0, 0},
     {"rebuild", 0, NULL, REPLAY, OPT_FLAG, AT(policy.rebuild),
      "believe only the evidence, and take back what it does not prove", NULL, NULL, NULL,
      NEEDS_DATABASE, 0, 0},
-    {"failed-wins", 0, "always|unless-delivered", BOTH, OPT_CHOICE, AT(failed_wins),
+    {"failed-wins", 0, "always|unless-delivered", EVERY, OPT_CHOICE, AT(failed_wins),
      "when a failure is the final status", "always", NULL, NULL, 0, 0, 0},
-    {"timestamps", 0, "fill|earliest", REPLAY, OPT_CHOICE, AT(timestamps),
+    {"timestamps", 0, "fill|earliest", EVIDENCE, OPT_CHOICE, AT(timestamps),
      "fill in times that are missing, or take the earliest known", "fill", NULL, NULL, 0, 0, 0},
-    {"time-tolerance", 0, "SECONDS", REPLAY, OPT_SECONDS, AT(policy.tolerance),
+    {"time-tolerance", 0, "SECONDS", EVIDENCE, OPT_SECONDS, AT(policy.tolerance),
      "with --timestamps earliest: smaller differences are left", "60", NULL, NULL, 0, 0, 0},
-    {"approximate-times", 0, "observed|null", REPLAY, OPT_CHOICE, AT(approximate_times),
+    {"approximate-times", 0, "observed|null", EVIDENCE, OPT_CHOICE, AT(approximate_times),
      "use times that are only upper bounds, or treat them as unknown", "observed", NULL, NULL, 0, 0,
      0},
-    {"fix-total", 0, NULL, BOTH, OPT_FLAG, AT(fix_total), "write total_contacts too", NULL, NULL,
+    {"fix-total", 0, NULL, EVERY, OPT_FLAG, AT(fix_total), "write total_contacts too", NULL, NULL,
      NULL, NEEDS_DATABASE, 0, 0},
 
-    {.tools = BOTH, .help = "Safety catches"},
+    {.tools = EVERY, .help = "Safety catches"},
     {"accept-damaged", 0, NULL, REPLAY, OPT_FLAG, AT(accept_damaged),
      "write although an archive is corrupt", NULL, NULL, NULL, 0, 0, 0},
-    {"accept-clock", 0, NULL, REPLAY, OPT_FLAG, AT(accept_clock),
+    {"accept-clock", 0, NULL, EVIDENCE, OPT_FLAG, AT(accept_clock),
      "write although an instance's clock looks wrong", NULL, NULL, NULL, 0, 0, 0},
     {"accept-partial", 0, NULL, REPLAY, OPT_FLAG, AT(accept_partial),
      "rebuild although the archives do not cover a campaign's whole life", NULL, NULL, NULL,
      NEEDS_DATABASE, 0, 0},
-    {"max-corrections", 0, "N|P%", BOTH, OPT_LIMIT, AT(max_corrections),
+    {"max-corrections", 0, "N|P%", EVERY, OPT_LIMIT, AT(max_corrections),
      "refuse to write more than N, or P percent of the rows in scope", NULL, "no limit", NULL,
      NEEDS_DATABASE, 0, 0},
 
-    {.tools = BOTH, .help = "Output"},
-    {"format", 0, "text|json", BOTH, OPT_CHOICE, AT(format), "of the report", "text", NULL, NULL, 0,
+    {.tools = EVERY, .help = "Output"},
+    {"format", 0, "text|json", EVERY, OPT_CHOICE, AT(format), "of the report", "text", NULL, NULL, 0,
      0, 0},
-    {"output", 'o', "FILE", BOTH, OPT_FILE, AT(output), "the report; - is stdout", "-", "stdout",
+    {"output", 'o', "FILE", EVERY, OPT_FILE, AT(output), "the report; - is stdout", "-", "stdout",
      NULL, 0, 0, 0},
-    {"details", 0, NULL, BOTH, OPT_FLAG, AT(report.details), "list every correction", NULL, NULL,
+    {"details", 0, NULL, EVERY, OPT_FLAG, AT(report.details), "list every correction", NULL, NULL,
      NULL, 0, 0, 0},
     {"states-out", 0, "FILE", REPLAY, OPT_FILE, AT(states_out),
      "write the folded evidence; gzip if it ends in .gz; - is stdout, which needs -o FILE", NULL,
      NULL, NULL, 0, 0, 0},
     {"rejects", 0, "FILE", REPLAY, OPT_DISK_FILE, AT(rejects),
      "write every rejected record, API keys masked", NULL, NULL, NULL, 0, 0, 0},
-    {"quiet", 'q', NULL, BOTH, OPT_FLAG, AT(quiet), "on stderr only errors", NULL, NULL, NULL, 0, 0,
+    {"quiet", 'q', NULL, EVERY, OPT_FLAG, AT(quiet), "on stderr only errors", NULL, NULL, NULL, 0, 0,
      0},
-    {"verbose", 'v', NULL, BOTH, OPT_FLAG, AT(verbose),
+    {"verbose", 'v', NULL, EVERY, OPT_FLAG, AT(verbose),
      "more on stderr, and all campaigns in scope in the report", NULL, NULL, NULL, 0, 0, 0},
-    {"help", 0, NULL, BOTH | RECONCILE, OPT_STOP, AT(help), "print this, and end", NULL, NULL, NULL,
+    {"help", 0, NULL, EVERY | RECONCILE, OPT_STOP, AT(help), "print this, and end", NULL, NULL, NULL,
      0, 0, 0},
-    {"version", 0, NULL, BOTH | RECONCILE, OPT_STOP, AT(version),
+    {"version", 0, NULL, EVERY | RECONCILE, OPT_STOP, AT(version),
      "print version and libraries, and end", NULL, NULL, NULL, 0, 0, 0},
 };
 
@@ -233,6 +265,31 @@ static int64_t processors(void)
     return n < 1 ? 1 : n > 1024 ? 1024 : n;
 }
 
+/* "10/s", "0.5" */
+static int read_rate(struct options *o, struct err *e)
+{
+    char *end;
+
+    if (!o->rate_text)
+        return 0;
+    errno = 0;
+    o->rate = strtod(o->rate_text, &end);
+    if (end != o->rate_text && (*end == '\0' || strcmp(end, "/s") == 0) && errno == 0 &&
+        o->rate >= 0.001 && o->rate <= 1e6)
+        return 0;
+    return err_set(e, EXIT_USAGE, "invalid value \"%s\" for --rate: requests per second, such as 10/s",
+                   o->rate_text);
+}
+
+static int check_poll(const struct options *o, struct err *e)
+{
+    if (o->tool != TOOL_POLL)
+        return 0;
+    if (!o->evolution_url || !*o->evolution_url)
+        return err_set(e, EXIT_USAGE, "--evolution-url or EVOLUTION_API_URL is needed");
+    return 0;
+}
+
 static void derive(struct options *o)
 {
     o->apply = o->apply_given && !o->dry_run;
@@ -282,7 +339,8 @@ static int check_scope(const struct options *o, struct err *e)
     if (o->all && (o->campaign.n > 0 || o->tenant.n > 0))
         return err_set(e, EXIT_USAGE, "--all cannot be used with --%s",
                        o->campaign.n > 0 ? "campaign" : "tenant");
-    if (o->all && (o->sent_since != TIME_NONE || o->sent_until != TIME_NONE))
+    if (o->all && o->tool == TOOL_AUDIT &&
+        (o->sent_since != TIME_NONE || o->sent_until != TIME_NONE))
         return err_set(e, EXIT_USAGE, "--all cannot be used with --sent-%s",
                        o->sent_since != TIME_NONE ? "since" : "until");
     if (o->states_in.n > 0 && (o->since != TIME_NONE || o->until != TIME_NONE))
@@ -343,6 +401,10 @@ static const struct {
                      "and corrects the campaigns' rows and counters by it. An ARCHIVE is a file of "
                      "JSON, gzip or plain, a directory of such files, or - for stdin. Without "
                      "--apply nothing is written: the report says what would be."},
+    [TOOL_POLL] = {TOOL_POLL, "reconcile poll", "reconcile poll [options]",
+                   "Asks Evolution API about the messages that have not settled, and corrects the "
+                   "campaigns' rows and counters by its answers. Without --apply nothing is "
+                   "written: the report says what would be."},
     [TOOL_AUDIT] = {TOOL_AUDIT, "reconcile audit", "reconcile audit [options]",
                     "Decides every row by what it records itself, and counts the campaigns again. "
                     "Without --apply nothing is written: the report says what would be."},
@@ -393,10 +455,10 @@ int options_parse(struct options *o, enum tool tool, int argc, char *const *argv
         return 0;
     if (o->tool == TOOL_RECONCILE) /* "--", or a lone dash */
         return err_set(e, EXIT_USAGE, "a command is needed; reconcile --help lists them");
-    if (check_environment(e) < 0 || read_times(o, now, e) < 0)
+    if (check_environment(e) < 0 || read_times(o, now, e) < 0 || read_rate(o, e) < 0)
         return -1;
     derive(o);
-    if (check_operands(o, e) < 0 || check_offline(o, e) < 0 || check_scope(o, e) < 0 ||
+    if (check_operands(o, e) < 0 || check_poll(o, e) < 0 || check_offline(o, e) < 0 || check_scope(o, e) < 0 ||
         check_outputs(o, e) < 0)
         return -1;
     return 0;

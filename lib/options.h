@@ -19,7 +19,7 @@
 
 /* What has options of its own. TOOL_RECONCILE stands before the command is
  * known: options_parse then finds it in argv[1]. */
-enum tool { TOOL_REPLAY, TOOL_AUDIT, TOOL_RECONCILE, TOOL_COUNT };
+enum tool { TOOL_REPLAY, TOOL_POLL, TOOL_AUDIT, TOOL_RECONCILE, TOOL_COUNT };
 
 #define OPTIONS_GIVEN_MAX 128 /* entries of the table at most */
 
@@ -51,6 +51,15 @@ struct options {
     int64_t max_record; /* bytes */
     int64_t jobs;       /* threads, at least 1 */
 
+    /* what is asked of Evolution */
+    const char *evolution_url; /* NULL only where it is not polled */
+    const char *api_key_file;  /* NULL: the key is in the environment */
+    int strategy;              /* enum api_strategy */
+    int64_t connections, page_size;
+    double rate;               /* requests per second; 0: no limit */
+    int64_t request_timeout, retry_time; /* µs */
+    const char *cacert;        /* NULL: the system's */
+
     /* how it is understood */
     int status_codes;             /* enum status_codes */
     bool status_codes_named;      /* by option or environment, and not just the default */
@@ -74,6 +83,7 @@ struct options {
 
     /* as read, before it became one of the above */
     const char *since_text, *until_text, *sent_since_text, *sent_until_text;
+    const char *rate_text;
     int format, failed_wins, timestamps, approximate_times;
     bool apply_given;
     bool given[OPTIONS_GIVEN_MAX]; /* per entry of the table: by option or environment */

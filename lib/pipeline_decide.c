@@ -1,0 +1,255 @@
+#include "apply.h"
+#include "command.h"
+#include "pipeline_parts.h"
+
+#include <stdlib.h>
+
+#define LOCK_TIMEOUT (2 * US_PER_SECOND)
+#define BATCH_RETRIES 5
+
+struct scope_list pipeline_list(const struct opt_list *l)
+{
+    return (struct scope_list){l->item, l->n};
+}
+
+static int by_instance(const void *a, const void *b)
+{
+    return slice_cmp(((const struct run_mismatch *)a)->instance,
+                     ((const struct run_mismatch *)b)->instance);
+}
+
+static int take_matches(struct pipeline *p, struct err *e)
+{
+    struct run_messages *n = &p->run.messages;
+    uint32_t i;
+
+    n->used = p->matches.used;
+    n->not_campaign_message = p->matches.not_campaign_message;
+    n->ambiguous = p->matches.ambiguous;
+    n->instance_mismatch = p->matches.instance_mismatch;
+    p->run.mismatch = calloc((size_t)p->fold.names.n + 1, sizeof *p->run.mismatch);
+    if (!p->run.mismatch)
+        return err_oom(e);
+    for (i = 0; i < p->fold.names.n; i++) {
+        if (p->matches.mismatch[i] > 0)
+            p->run.mismatch[p->run.mismatches++] =
+                (struct run_mismatch){p->fold.names.name[i], p->matches.mismatch[i]};
+    }
+    if (p->run.mismatches > 0)
+        qsort(p->run.mismatch, p->run.mismatches, sizeof *p->run.mismatch, by_instance);
+    if (n->ambiguous > 0 || n->instance_mismatch > 0)
+        p->incomplete = true;
+    return 0;
+}
+
+/* What the corrections amount to; those of campaigns left alone are none. */
+static void count_corrections(struct pipeline *p)
+{
+    struct run *r = &p->run;
+    size_t i;
+
+    for (i = 0; i < r->corrections; i++) {
+        struct correction *c = &r->correction[i];
+
+        if (r->campaign[c->campaign_index].left_alone)
+            c->outcome = OUTCOME_LEFT;
+        if (c->outcome != OUTCOME_PLANNED && c->outcome != OUTCOME_WRITTEN)
+            continue;
+        r->messages.updated++;
+        r->messages.updated_without_evidence += !c->evidence;
+        r->messages.regressions += c->regression;
+        r->causes[c->cause]++;
+    }
+}
+
+static void warn_of_rows(struct pipeline *p)
+{
+    const struct tally *t = &p->judge.unknown;
+    char id[IDENT_TEXT_SIZE];
+    size_t i;
+
+    for (i = 0; i < t->n; i++)
+        warnings_add(&p->warnings, "%llu row(s) left alone: their status \"%s\" is not known",
+                     (unsigned long long)t->entry[i].count, t->entry[i].text);
+    if (t->others > 0)
+        warnings_add(&p->warnings, "%llu more row(s) left alone for statuses that are not known",
+                     (unsigned long long)t->others);
+    for (i = 0; i < p->run.campaigns; i++) {
+        const struct campaign_result *c = &p->run.campaign[i];
+
+        if (!c->left_alone)
+            continue;
+        warnings_add(&p->warnings,
+                     "campaign \"%s\" (%s) left alone: read <= delivered <= sent <= total would "
+                     "not hold",
+                     c->name.p, ident_format(p->run.kinds.campaign, c->id, id));
+        p->incomplete = true;
+    }
+}
+
+/* The poll that would ask about the messages of a gap. */
+static struct slice gap_command(struct pipeline *p, struct slice instance, const struct gap *g)
+{
+    struct buf b = BUF_INIT;
+    char since[TIME_TEXT_SIZE], until[TIME_TEXT_SIZE];
+    struct slice command;
+
+    buf_adds(&b, "reconcile poll --instance ");
+    command_put_argument(&b, instance.p);
+    buf_addf(&b, " --sent-since %s --sent-until %s --apply", time_format(g->from, since),
+             time_format(g->until + 1, until));
+    command = (struct slice){b.failed ? NULL : arena_dup(&p->judge.arena, b.data, b.len), b.len};
+    buf_release(&b);
+    return command;
+}
+
+static int on_gap(void *ctx, const struct gap *g, struct err *e)
+{
+    struct pipeline *p = ctx;
+    struct slice name = p->directory.instance[g->instance].name;
+    struct run_gap *grown = realloc(p->run.gap, (p->run.gaps + 1) * sizeof *grown);
+
+    if (!grown)
+        return err_oom(e);
+    p->run.gap = grown;
+    grown[p->run.gaps] =
+        (struct run_gap){name, g->from, g->until, g->messages, gap_command(p, name, g)};
+    return grown[p->run.gaps++].command.p ? 0 : err_oom(e);
+}
+
+static int judge_all(struct pipeline *p, bool all, struct err *e)
+{
+    p->judge_options = (struct judge_options){
+        .policy = p->o->policy, .settle = p->o->settle, .now = p->run.started_at};
+    if (judge_init(&p->judge, &p->judge_options, &p->directory, &p->matches, &p->run, e) < 0 ||
+        judge_rows(&p->judge, p->store, all, e) < 0)
+        return -1;
+    return gapbook_find(&p->judge.gaps, false, on_gap, p, e);
+}
+
+void pipeline_check(struct pipeline *p)
+{
+    const struct opt_limit *most = &p->o->max_corrections;
+
+    count_corrections(p);
+    warn_of_rows(p);
+    check_corrections(&p->warnings, &p->run, p->judge.rows,
+                      most->set && !most->percent ? most->number : -1, most->set && most->percent,
+                      most->share, p->o->apply);
+}
+
+int pipeline_judge(struct pipeline *p, const struct idmap *touched, struct err *e)
+{
+    const struct options *o = p->o;
+    const struct scope_options scope = {pipeline_list(&o->campaign), pipeline_list(&o->tenant),
+                                        pipeline_list(&o->instance), o->all};
+    bool all;
+
+    if (scope_campaigns(&p->run, &scope, &p->directory, touched, p->run.kinds, &all, e) < 0)
+        return -1;
+    if (o->policy.rebuild && !o->accept_partial &&
+        check_rebuild(&p->warnings, &p->run, &p->fold, &p->matches, p->store,
+                      p->run.input.archives_damaged > 0, o->apply, e) < 0)
+        return -1;
+    if (judge_all(p, all, e) < 0)
+        return -1;
+    if (o->policy.rebuild && !o->accept_partial)
+        return check_gaps(&p->warnings, &p->judge, o->apply, e);
+    return 0;
+}
+
+static int on_sent(void *ctx, struct ident campaign, struct err *e)
+{
+    struct pipeline *p = ctx;
+
+    return idmap_add(&p->sent, campaign, 0) == IDMAP_NONE ? err_oom(e) : 0;
+}
+
+/* The campaigns in scope where none are chosen; NULL: all. */
+static int find_touched(struct pipeline *p, const struct idmap **touched, struct err *e)
+{
+    const struct options *o = p->o;
+
+    *touched = &p->matches.campaigns;
+    if (o->tool != TOOL_AUDIT)
+        return 0;
+    *touched = NULL;
+    if (o->sent_since == TIME_NONE && o->sent_until == TIME_NONE)
+        return 0;
+    *touched = &p->sent;
+    return store_find_sent(p->store, o->sent_since, o->sent_until, on_sent, p, e);
+}
+
+int pipeline_decide(struct pipeline *p, struct err *e)
+{
+    const struct options *o = p->o;
+    const struct scope_list instances = pipeline_list(&o->instance);
+    const struct idmap *touched;
+
+    if (store_snapshot_begin(p->store, &p->run.snapshot_at, e) < 0)
+        return -1;
+    if (directory_read(&p->directory, p->store, e) < 0 ||
+        scope_instances_by_directory(&p->instances, &instances, &p->fold.names, &p->directory,
+                                     e) < 0 ||
+        match_run(&p->matches, &p->fold, &p->directory, p->store, o->any_instance, scope_keeps,
+                  &p->instances, e) < 0 ||
+        take_matches(p, e) < 0 || find_touched(p, &touched, e) < 0 ||
+        pipeline_judge(p, touched, e) < 0)
+        return -1;
+    pipeline_check(p);
+    check_clocks(&p->warnings, &p->judge, o->apply, o->accept_clock);
+    return store_snapshot_end(p->store, e);
+}
+
+/* --- writing --- */
+
+static void take_outcomes(struct pipeline *p, const struct apply_summary *sum)
+{
+    struct run_messages *n = &p->run.messages;
+    size_t i;
+
+    n->updated = n->updated_without_evidence = n->regressions = 0;
+    memset(p->run.causes, 0, sizeof p->run.causes);
+    count_corrections(p);
+    for (i = 0; i < p->run.corrections; i++) {
+        const struct correction *c = &p->run.correction[i];
+
+        if (c->outcome == OUTCOME_MOOT && c->evidence)
+            n->already_processed++;
+    }
+    n->conflicts = sum->conflicts;
+    n->busy = sum->busy;
+    if (sum->conflicts > 0 || sum->busy > 0)
+        p->incomplete = true;
+}
+
+int pipeline_apply(struct pipeline *p, struct err *e)
+{
+    const struct apply_options ao = {
+        .batch = (size_t)p->o->batch,
+        .single_transaction = p->o->single_transaction,
+        .fix_total = p->o->fix_total,
+        .lock_timeout = LOCK_TIMEOUT,
+        .retries = BATCH_RETRIES,
+        .pause = p->o->pause,
+        .redecide = judge_again,
+        .ctx = &p->judge,
+    };
+    struct apply_summary sum = {0};
+    int status;
+
+    if (p->warnings.refused) {
+        p->refused = true;
+        return err_set(e, EXIT_FAILED, "nothing was written");
+    }
+    status = apply_run(p->store, &ao, p->run.correction, p->run.corrections, p->run.campaign,
+                       p->run.campaigns, &sum, e);
+    if (status < 0) {
+        (void)err_prefix(e, "%zu correction(s) in %zu transaction(s) had been committed", sum.written,
+                         sum.batches);
+        return -1;
+    }
+    p->run.applied = true;
+    take_outcomes(p, &sum);
+    return 0;
+}

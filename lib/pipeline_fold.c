@@ -1,0 +1,147 @@
+#include "log.h"
+#include "pipeline_parts.h"
+#include "rejects.h"
+#include "states.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define REJECTS_SHOWN 10 /* rejected records told one by one; all with -v */
+
+static int name_archives(struct pipeline *p, struct err *e)
+{
+    size_t i;
+
+    if (archives_expand(&p->list, p->o->archive, p->o->archives, e) < 0)
+        return -1;
+    p->archive = calloc(p->list.n + 1, sizeof *p->archive);
+    if (!p->archive)
+        return err_oom(e);
+    for (i = 0; i < p->list.n; i++) {
+        p->archive[i].name = p->list.archive[i].name;
+        p->archive[i].error = p->list.archive[i].error;
+        if (names_add(&p->archives, slice_of(p->list.archive[i].name)) == NAMES_NONE)
+            return err_oom(e);
+    }
+    return 0;
+}
+
+static int read_archives(struct pipeline *p, struct err *e)
+{
+    const struct options *o = p->o;
+    struct source_options so = {
+        .events = {.codes = (enum status_codes)o->status_codes,
+                   .codes_named = o->status_codes_named,
+                   .date_time_zone = o->date_time_table},
+        .max_record = (size_t)o->max_record,
+        .jobs = (unsigned)o->jobs,
+        .shown = o->verbose ? UINT32_MAX - 1 : o->quiet ? 0 : REJECTS_SHOWN,
+        .now = p->run.started_at,
+        .since = o->since,
+        .until = o->until,
+        .interrupted = p->interrupted,
+    };
+    int status = -1;
+
+    if (o->rejects && rejects_open(&so.rejects, o->rejects, e) < 0)
+        return -1;
+    status = source_archive_fold(p->archive, (uint32_t)p->list.n, &so, &p->fold,
+                                 &p->run.input.events, e);
+    if (status == 0 && so.rejects) {
+        status = rejects_commit(so.rejects, e);
+        so.rejects = NULL;
+    }
+    rejects_abort(so.rejects);
+    return status;
+}
+
+static void count_archives(struct pipeline *p)
+{
+    struct run_input *in = &p->run.input;
+    size_t i;
+
+    in->archives = p->list.n;
+    for (i = 0; i < p->list.n; i++) {
+        const struct archive *a = &p->archive[i];
+
+        in->bytes_compressed += a->bytes_in;
+        in->bytes += a->bytes_out;
+        if (a->damage == GZIN_GROWING)
+            in->archives_growing++;
+        else if (a->damage != GZIN_WHOLE)
+            in->archives_damaged++;
+        if (a->damage == GZIN_GROWING)
+            log_note("%s, but it is still being written", a->problem);
+        else if (a->problem)
+            warnings_add(&p->warnings, "%s", a->problem);
+    }
+    if (in->archives_damaged > 0)
+        p->incomplete = true;
+}
+
+static int read_states(struct pipeline *p, struct err *e)
+{
+    char problem[1200];
+    size_t i;
+
+    for (i = 0; i < p->o->states_in.n; i++) {
+        int status = states_read(&p->fold, &p->archives, p->o->states_in.item[i],
+                                 p->run.started_at, problem, sizeof problem, e);
+
+        if (status < 0)
+            return -1;
+        if (status == 0)
+            continue;
+        p->incomplete = true;
+        p->run.input.archives_damaged++;
+        if (p->o->accept_damaged)
+            warnings_add(&p->warnings, "%s", problem);
+        else
+            warnings_refuse(&p->warnings, p->o->apply,
+                            "%s; --accept-damaged writes all the same", problem);
+    }
+    return 0;
+}
+
+static bool ends_in_gz(const char *path)
+{
+    size_t n = strlen(path);
+
+    return n > 3 && strcmp(path + n - 3, ".gz") == 0;
+}
+
+static bool keep_state(void *ctx, const struct fold *f, const struct fold_entry *x)
+{
+    (void)f;
+    return scope_keeps(ctx, x);
+}
+
+int pipeline_write_states(struct pipeline *p, struct err *e)
+{
+    const char *path = p->o->states_out;
+    struct outfile *f;
+
+    if (!path)
+        return 0;
+    if (outfile_open(&f, path, 0600, ends_in_gz(path), e) < 0)
+        return -1;
+    if (states_write(f, &p->fold, p->o->policy.failed_unless_delivered, keep_state, &p->instances,
+                     e) < 0) {
+        outfile_abort(f);
+        return -1;
+    }
+    return outfile_commit(f, e);
+}
+
+int pipeline_fold(struct pipeline *p, struct err *e)
+{
+    if (name_archives(p, e) < 0 || read_archives(p, e) < 0)
+        return -1;
+    count_archives(p);
+    check_archives(&p->warnings, p->archive, (uint32_t)p->list.n, p->o->apply,
+                   p->o->accept_damaged || p->o->offline);
+    check_codes(&p->warnings, &p->run.input.events, p->o->apply, p->o->offline);
+    if (read_states(p, e) < 0 || fold_sort(&p->fold, e) < 0)
+        return -1;
+    return 0;
+}

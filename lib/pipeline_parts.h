@@ -1,0 +1,72 @@
+/* pipeline_parts.h - a run under way; for lib/pipeline*.c alone.
+ *
+ * Each step returns 0, or -1 with *e filled. They come in this order: fold or
+ * poll, decide, apply.
+ */
+#ifndef RECONCILE_PIPELINE_PARTS_H
+#define RECONCILE_PIPELINE_PARTS_H
+
+#include "archives.h"
+#include "checks.h"
+#include "judge.h"
+#include "pollplan.h"
+#include "pipeline.h"
+#include "scope.h"
+#include "source_archive.h"
+#include "warnings.h"
+
+/* All that a run holds, so that one place releases it. */
+struct pipeline {
+    const struct options *o;
+    const volatile sig_atomic_t *interrupted;
+    struct store *store;
+    struct archive_list list;
+    struct archive *archive;
+    struct names archives; /* their names, and those of states files */
+    struct fold fold;
+    struct directory directory;
+    struct scope_instances instances;
+    struct poll poll;
+    struct directory polled; /* as it was when the poll was planned */
+    struct pipeline_part *parts; /* what earlier parts of a poll hold */
+    struct match_table matches;
+    struct idmap sent; /* campaigns that --sent-since and --sent-until choose */
+    struct judge_options judge_options;
+    struct judge judge;
+    struct warnings warnings;
+    struct buf command;
+    struct run run;
+    bool refused;    /* there was a reason not to write */
+    bool incomplete; /* some input could not be read or used: EXIT_INPUT */
+};
+
+/* ---- pipeline_fold.c: archives and states files ---- */
+
+int pipeline_fold(struct pipeline *p, struct err *e); /* -> p->fold, sorted */
+int pipeline_write_states(struct pipeline *p, struct err *e);
+
+/* ---- pipeline_decide.c: the database ---- */
+
+/* Reads everything in one snapshot and decides -> p->run. */
+int pipeline_decide(struct pipeline *p, struct err *e);
+
+/* Within a snapshot: the campaigns in scope (where none are chosen, those in
+ * `touched`, or all where that is NULL), their rows by p->matches -> p->run. */
+int pipeline_judge(struct pipeline *p, const struct idmap *touched, struct err *e);
+
+/* Counts what p->run found and looks for reasons not to write. */
+void pipeline_check(struct pipeline *p);
+
+/* Writes what was decided, if nothing refuses. */
+int pipeline_apply(struct pipeline *p, struct err *e);
+
+/* ---- pipeline_poll.c: asking Evolution ---- */
+
+/* Asks, decides and, with --apply, writes what each instance said as soon as
+ * it has been asked. */
+int pipeline_poll(struct pipeline *p, struct err *e);
+void pipeline_release_parts(struct pipeline *p);
+
+struct scope_list pipeline_list(const struct opt_list *l);
+
+#endif

@@ -1,0 +1,471 @@
+#include "apply.h"
+#include "log.h"
+#include "pipeline_parts.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define KEY_MAX 1024 /* bytes of an API key */
+
+/* What a part of a poll leaves behind for the report: corrections point into
+ * it, campaigns are named by it. */
+struct pipeline_part {
+    struct pipeline_part *next;
+    struct match_table matches;
+    struct judge judge;
+    struct directory directory;
+    struct campaign_result *campaign;
+};
+
+/* A poll under way. */
+struct polling {
+    struct pipeline *p;
+    struct run total;  /* of the parts so far */
+    struct idmap rows; /* that evidence spoke for */
+    size_t cap;        /* of total.correction */
+    struct api_counts requests;
+    bool as_it_goes; /* what an instance said is written as soon as it has been asked */
+    bool chosen;     /* campaigns are in scope whatever the answers are */
+};
+
+static void release_part(struct pipeline_part *part)
+{
+    judge_release(&part->judge);
+    match_release(&part->matches);
+    directory_release(&part->directory);
+    free(part->campaign);
+    free(part);
+}
+
+void pipeline_release_parts(struct pipeline *p)
+{
+    while (p->parts) {
+        struct pipeline_part *next = p->parts->next;
+
+        release_part(p->parts);
+        p->parts = next;
+    }
+}
+
+/* Makes room for the next part; what this one holds is kept, if `keep`. */
+static int leave_part(struct pipeline *p, bool keep, struct err *e)
+{
+    struct pipeline_part *part = calloc(1, sizeof *part);
+    struct run *r = &p->run;
+
+    if (!part)
+        return err_oom(e);
+    *part = (struct pipeline_part){p->parts, p->matches, p->judge, p->directory, r->campaign};
+    memset(&p->matches, 0, sizeof p->matches);
+    memset(&p->judge, 0, sizeof p->judge);
+    directory_init(&p->directory);
+    free(r->correction);
+    free(r->gap);
+    r->campaign = NULL;
+    r->correction = NULL;
+    r->gap = NULL;
+    r->campaigns = r->corrections = r->gaps = 0;
+    memset(&r->messages, 0, sizeof r->messages);
+    memset(r->causes, 0, sizeof r->causes);
+    if (keep)
+        p->parts = part;
+    else
+        release_part(part);
+    return 0;
+}
+
+/* --- deciding --- */
+
+/* Leaves the instances out whose clock is wrong; were there any? */
+static bool leave_out(struct pipeline *p, uint32_t only)
+{
+    const struct judge *j = &p->judge;
+    bool any = false;
+    uint32_t i;
+
+    for (i = 0; !p->o->accept_clock && i < p->poll.instances; i++) {
+        struct poll_instance *in = &p->poll.instance[i];
+        int32_t minutes;
+
+        if ((only != IDMAP_NONE && i != only) || in->left_out ||
+            !judge_clock_is_wrong(&j->clock[j->clock_of[i]], &minutes))
+            continue;
+        warnings_add(&p->warnings,
+                     "instance \"%s\" left out: its clock seems to be off by %d minutes; "
+                     "--accept-clock uses its answers all the same",
+                     p->matches.source[i].name.p, (int)minutes);
+        in->left_out = any = true;
+        p->incomplete = true;
+    }
+    return any;
+}
+
+static int judge_part(struct pipeline *p, uint32_t only, uint64_t *keys, struct err *e)
+{
+    if (store_snapshot_begin(p->store, &p->run.snapshot_at, e) < 0)
+        return -1;
+    if (directory_read(&p->directory, p->store, e) < 0 ||
+        poll_match(&p->poll, &p->directory, only, &p->matches, keys, e) < 0 ||
+        pipeline_judge(p, &p->matches.campaigns, e) < 0)
+        return -1;
+    return store_snapshot_end(p->store, e);
+}
+
+/* Decides by what one instance said, or all (IDMAP_NONE). */
+static int decide_part(struct pipeline *p, uint32_t only, struct err *e)
+{
+    uint64_t keys;
+
+    for (;;) {
+        if (judge_part(p, only, &keys, e) < 0)
+            return -1;
+        if (!leave_out(p, only))
+            break;
+        if (leave_part(p, false, e) < 0)
+            return -1;
+    }
+    p->run.messages.distinct = p->run.messages.used = keys;
+    pipeline_check(p);
+    return 0;
+}
+
+/* --- adding parts up --- */
+
+static struct campaign_result *total_campaign(struct polling *g, const struct campaign_result *c,
+                                              struct err *e)
+{
+    struct campaign_result *grown;
+    size_t i;
+
+    for (i = 0; i < g->total.campaigns; i++) {
+        if (ident_eq(g->total.campaign[i].id, c->id))
+            return &g->total.campaign[i];
+    }
+    grown = realloc(g->total.campaign, (g->total.campaigns + 1) * sizeof *grown);
+    if (!grown) {
+        (void)err_oom(e);
+        return NULL;
+    }
+    g->total.campaign = grown;
+    grown += g->total.campaigns++;
+    *grown = *c;
+    grown->corrections = 0;
+    return grown;
+}
+
+static int add_corrections(struct polling *g, const struct run *part, struct err *e)
+{
+    size_t n = g->total.corrections + part->corrections, i;
+
+    if (n > g->cap) {
+        struct correction *grown = realloc(g->total.correction, 2 * n * sizeof *grown);
+
+        if (!grown)
+            return err_oom(e);
+        g->total.correction = grown;
+        g->cap = 2 * n;
+    }
+    for (i = 0; i < part->corrections; i++)
+        g->total.correction[g->total.corrections++] = part->correction[i];
+    return 0;
+}
+
+static int add_matched(struct polling *g, struct err *e)
+{
+    const struct match_table *t = &g->p->matches;
+    uint32_t i;
+
+    for (i = 0; i < t->n; i++) {
+        if (t->match[i].speaker && idmap_add(&g->rows, t->match[i].row, 0) == IDMAP_NONE)
+            return err_oom(e);
+    }
+    g->total.messages.matched = g->rows.n;
+    return 0;
+}
+
+/* Adds a part that was written to the total. */
+static int add_part(struct polling *g, struct err *e)
+{
+    const struct run *part = &g->p->run;
+    struct run_messages *n = &g->total.messages;
+    size_t i;
+
+    for (i = 0; i < part->campaigns; i++) {
+        const struct campaign_result *c = &part->campaign[i];
+        struct campaign_result *sum = total_campaign(g, c, e);
+
+        if (!sum)
+            return -1;
+        sum->recomputed = c->recomputed;
+        sum->corrections += c->corrections;
+        sum->written |= c->written;
+        sum->left_alone |= c->left_alone;
+        sum->busy |= c->busy;
+    }
+    if (add_corrections(g, part, e) < 0 || add_matched(g, e) < 0)
+        return -1;
+    n->distinct += part->messages.distinct;
+    n->used += part->messages.used;
+    n->deferred += part->messages.deferred;
+    n->updated += part->messages.updated;
+    n->updated_without_evidence += part->messages.updated_without_evidence;
+    n->regressions += part->messages.regressions;
+    n->conflicts += part->messages.conflicts;
+    n->busy += part->messages.busy;
+    for (i = 0; i < CAUSE_COUNT; i++)
+        g->total.causes[i] += part->causes[i];
+    return 0;
+}
+
+static int by_id(const void *a, const void *b)
+{
+    return ident_cmp(((const struct campaign_result *)a)->id,
+                     ((const struct campaign_result *)b)->id);
+}
+
+static int by_campaign_and_id(const void *a, const void *b)
+{
+    const struct correction *x = a, *y = b;
+    int c = ident_cmp(x->campaign, y->campaign);
+
+    return c ? c : ident_cmp(x->id, y->id);
+}
+
+/* Puts the total in the place of the last part. */
+static void take_total(struct polling *g)
+{
+    struct run *r = &g->p->run, *t = &g->total;
+    struct run_messages *n = &t->messages;
+    size_t i, k = 0;
+
+    if (t->campaigns > 0)
+        qsort(t->campaign, t->campaigns, sizeof *t->campaign, by_id);
+    if (t->corrections > 0)
+        qsort(t->correction, t->corrections, sizeof *t->correction, by_campaign_and_id);
+    for (i = 0; i < t->corrections; i++) {
+        while (!ident_eq(t->campaign[k].id, t->correction[i].campaign))
+            k++;
+        t->correction[i].campaign_index = k;
+    }
+    n->already_processed = n->matched - (n->updated - n->updated_without_evidence);
+    n->already_processed -= n->deferred < n->already_processed ? n->deferred : 0;
+    r->campaign = t->campaign;
+    r->campaigns = t->campaigns;
+    r->correction = t->correction;
+    r->corrections = t->corrections;
+    r->messages = t->messages;
+    memcpy(r->causes, t->causes, sizeof r->causes);
+    r->applied = true;
+    memset(t, 0, sizeof *t);
+}
+
+/* --- writing as it goes --- */
+
+static int apply_part(struct polling *g, uint32_t only, struct err *e)
+{
+    struct pipeline *p = g->p;
+
+    if (decide_part(p, only, e) < 0 || pipeline_apply(p, e) < 0 || add_part(g, e) < 0)
+        return -1;
+    return leave_part(p, true, e);
+}
+
+static int on_done(void *ctx, struct poll_instance *i, struct err *e)
+{
+    struct polling *g = ctx;
+    struct pipeline *p = g->p;
+
+    if (i->problem) {
+        warnings_add(&p->warnings, "%s", i->problem);
+        p->incomplete = true;
+    }
+    if (fold_sort(&i->fold, e) < 0)
+        return -1;
+    if (!g->as_it_goes || i->fold.n == 0 || p->run.input.events.unnamed_codes > 0)
+        return 0;
+    return apply_part(g, (uint32_t)(i - p->poll.instance), e);
+}
+
+/* --- asking --- */
+
+/* The first line of the key file, or the environment's key. */
+static int read_key(const struct options *o, char *key, struct err *e)
+{
+    const char *env = getenv("EVOLUTION_API_KEY");
+    FILE *f;
+    bool got;
+
+    if (!o->api_key_file) {
+        if (!env || !*env)
+            return err_set(e, EXIT_USAGE, "EVOLUTION_API_KEY or --api-key-file is needed");
+        if (strlen(env) >= KEY_MAX)
+            return err_set(e, EXIT_USAGE, "EVOLUTION_API_KEY is longer than %d bytes", KEY_MAX - 1);
+        memcpy(key, env, strlen(env) + 1);
+        return 0;
+    }
+    f = fopen(o->api_key_file, "re");
+    if (!f)
+        return err_set(e, EXIT_USAGE, "could not open the key file \"%s\": %s", o->api_key_file,
+                       strerror(errno));
+    setvbuf(f, NULL, _IONBF, 0); /* no copy of the key in a buffer */
+    got = fgets(key, KEY_MAX, f) != NULL;
+    (void)fclose(f);
+    key[got ? strcspn(key, "\r\n") : 0] = '\0';
+    return *key ? 0 : err_set(e, EXIT_USAGE, "the key file \"%s\" holds no key", o->api_key_file);
+}
+
+/* Which instances may be asked; NULL: all. */
+static int choose_instances(const struct pipeline *p, bool **chosen, struct err *e)
+{
+    const struct opt_list *l = &p->o->instance;
+    size_t i;
+
+    *chosen = NULL;
+    if (l->n == 0)
+        return 0;
+    *chosen = calloc((size_t)p->polled.instances + 1, sizeof **chosen);
+    if (!*chosen)
+        return err_oom(e);
+    for (i = 0; i < l->n; i++) {
+        const struct directory_named *named = directory_lookup(&p->polled, slice_of(l->item[i]));
+
+        if (!named)
+            return err_set(e, EXIT_USAGE, "no instance is named \"%s\"", l->item[i]);
+        if (named->n > 1)
+            return err_set(e, EXIT_USAGE, "%u instances are named \"%s\"", named->n, l->item[i]);
+        (*chosen)[named->instance[0]] = true;
+    }
+    return 0;
+}
+
+/* Whom to ask about what, by a snapshot of its own. */
+static int plan(struct polling *g, struct err *e)
+{
+    struct pipeline *p = g->p;
+    const struct options *o = p->o;
+    const struct scope_options scope = {pipeline_list(&o->campaign), pipeline_list(&o->tenant),
+                                        pipeline_list(&o->instance), o->all};
+    struct poll_choice c = {.since = o->sent_since, .until = o->sent_until};
+    struct run chosen = {.campaign = NULL};
+    struct ident *ids = NULL;
+    bool *instance = NULL, all = true;
+    int status = -1;
+    int64_t at;
+
+    if (store_snapshot_begin(p->store, &at, e) < 0 ||
+        directory_read(&p->polled, p->store, e) < 0 || choose_instances(p, &instance, e) < 0)
+        goto out;
+    if (g->chosen) {
+        if (scope_campaigns(&chosen, &scope, &p->polled, NULL, p->run.kinds, &all, e) < 0)
+            goto out;
+        ids = malloc((chosen.campaigns + 1) * sizeof *ids);
+        if (!ids) {
+            (void)err_oom(e);
+            goto out;
+        }
+        for (c.n = 0; c.n < chosen.campaigns; c.n++)
+            ids[c.n] = chosen.campaign[c.n].id;
+    }
+    c.campaigns = all ? NULL : ids;
+    c.instance = instance;
+    if (poll_plan(&p->poll, &p->polled, &p->archives, p->store, &c, e) < 0)
+        goto out;
+    status = store_snapshot_end(p->store, e);
+out:
+    free(chosen.campaign);
+    free(ids);
+    free(instance);
+    return status;
+}
+
+static int ask(struct polling *g, struct err *e)
+{
+    struct pipeline *p = g->p;
+    const struct options *o = p->o;
+    char key[KEY_MAX] = "";
+    struct api_options api = {
+        .url = o->evolution_url,
+        .key = key,
+        .cacert = o->cacert,
+        .strategy = (enum api_strategy)o->strategy,
+        .connections = (unsigned)o->connections,
+        .page_size = (unsigned)o->page_size,
+        .rate = o->rate,
+        .request_timeout = o->request_timeout,
+        .retry_time = o->retry_time,
+        .events = {.codes = (enum status_codes)o->status_codes,
+                   .codes_named = o->status_codes_named},
+        .now = p->run.started_at,
+        .interrupted = p->interrupted,
+    };
+    int status = read_key(o, key, e);
+
+    if (status == 0)
+        status = poll_run(&p->poll, &api, on_done, g, &g->requests, &p->run.input.events, e);
+    explicit_bzero(key, sizeof key);
+    p->run.input.requests = g->requests.requests;
+    p->run.input.requests_failed = g->requests.requests_failed;
+    return status;
+}
+
+/* Could no instance be asked at all? */
+static bool all_given_up(const struct poll *poll)
+{
+    uint32_t i;
+
+    for (i = 0; i < poll->instances; i++) {
+        if (!poll->instance[i].problem)
+            return false;
+    }
+    return poll->instances > 0;
+}
+
+/* What is left once all have been asked. */
+static int finish(struct polling *g, struct err *e)
+{
+    struct pipeline *p = g->p;
+    uint64_t not_asked = p->poll.not_asked;
+
+    if (p->poll.nobody > 0)
+        warnings_add(&p->warnings, "%llu message(s) have no instance that could be asked",
+                     (unsigned long long)p->poll.nobody);
+    check_codes(&p->warnings, &p->run.input.events, p->o->apply, false);
+    if (!g->as_it_goes) {
+        if (decide_part(p, IDMAP_NONE, e) < 0)
+            return -1;
+        p->run.messages.unsettled_not_asked = not_asked;
+        if (p->o->apply && pipeline_apply(p, e) < 0)
+            return -1;
+    } else {
+        if ((g->chosen || p->warnings.refused) && apply_part(g, IDMAP_NONE, e) < 0)
+            return -1;
+        take_total(g);
+        p->run.messages.unsettled_not_asked = not_asked;
+    }
+    if (all_given_up(&p->poll))
+        return err_set(e, EXIT_FAILED, "every instance was given up");
+    return 0;
+}
+
+int pipeline_poll(struct pipeline *p, struct err *e)
+{
+    const struct options *o = p->o;
+    struct polling g = {.p = p};
+    int status;
+
+    g.chosen = o->all || o->campaign.n > 0 || o->tenant.n > 0;
+    g.as_it_goes = o->apply && !o->max_corrections.set;
+    status = plan(&g, e);
+    if (status == 0)
+        status = ask(&g, e);
+    if (status == 0)
+        status = finish(&g, e);
+    if (status < 0 && g.total.messages.updated > 0)
+        (void)err_prefix(e, "%llu correction(s) had been committed",
+                         (unsigned long long)g.total.messages.updated);
+    free(g.total.campaign);
+    free(g.total.correction);
+    idmap_release(&g.rows);
+    return status;
+}
