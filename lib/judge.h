@@ -12,6 +12,7 @@ struct judge_options {
     struct policy policy;
     int64_t settle; /* µs; 0: nothing is too young */
     int64_t now;
+    bool matched_only; /* leave rows alone that no evidence speaks for */
 };
 
 /* What the clock of one instance name looks like (docs/semantics.md 5, "Wrong clock"). */

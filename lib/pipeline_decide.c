@@ -119,8 +119,10 @@ static int on_gap(void *ctx, const struct gap *g, struct err *e)
 
 static int judge_all(struct pipeline *p, bool all, struct err *e)
 {
-    p->judge_options = (struct judge_options){
-        .policy = p->o->policy, .settle = p->o->settle, .now = p->run.started_at};
+    p->judge_options = (struct judge_options){.policy = p->o->policy,
+                                              .settle = p->o->settle,
+                                              .now = p->run.started_at,
+                                              .matched_only = p->matched_only};
     if (judge_init(&p->judge, &p->judge_options, &p->directory, &p->matches, &p->run, e) < 0 ||
         judge_rows(&p->judge, p->store, all, e) < 0)
         return -1;

@@ -36,6 +36,7 @@ struct pipeline {
     struct warnings warnings;
     struct buf command;
     struct run run;
+    bool matched_only; /* a part of a poll: rows without evidence wait for the last */
     bool refused;    /* there was a reason not to write */
     bool incomplete; /* some input could not be read or used: EXIT_INPUT */
 };

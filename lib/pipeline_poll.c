@@ -22,8 +22,7 @@ struct pipeline_part {
 struct polling {
     struct pipeline *p;
     struct run total;  /* of the parts so far */
-    struct idmap rows; /* that evidence spoke for */
-    size_t cap;        /* of total.correction */
+    size_t cap;       /* of total.correction */
     struct api_counts requests;
     bool as_it_goes; /* what an instance said is written as soon as it has been asked */
     bool chosen;     /* campaigns are in scope whatever the answers are */
@@ -171,19 +170,6 @@ static int add_corrections(struct polling *g, const struct run *part, struct err
     return 0;
 }
 
-static int add_matched(struct polling *g, struct err *e)
-{
-    const struct match_table *t = &g->p->matches;
-    uint32_t i;
-
-    for (i = 0; i < t->n; i++) {
-        if (t->match[i].speaker && idmap_add(&g->rows, t->match[i].row, 0) == IDMAP_NONE)
-            return err_oom(e);
-    }
-    g->total.messages.matched = g->rows.n;
-    return 0;
-}
-
 /* Adds a part that was written to the total. */
 static int add_part(struct polling *g, struct err *e)
 {
@@ -203,11 +189,8 @@ static int add_part(struct polling *g, struct err *e)
         sum->left_alone |= c->left_alone;
         sum->busy |= c->busy;
     }
-    if (add_corrections(g, part, e) < 0 || add_matched(g, e) < 0)
+    if (add_corrections(g, part, e) < 0)
         return -1;
-    n->distinct += part->messages.distinct;
-    n->used += part->messages.used;
-    n->deferred += part->messages.deferred;
     n->updated += part->messages.updated;
     n->updated_without_evidence += part->messages.updated_without_evidence;
     n->regressions += part->messages.regressions;
@@ -232,11 +215,14 @@ static int by_campaign_and_id(const void *a, const void *b)
     return c ? c : ident_cmp(x->id, y->id);
 }
 
-/* Puts the total in the place of the last part. */
-static void take_total(struct polling *g)
+/* Puts the total in the place of the last part, which went over all evidence
+ * once more: what earlier ones had written was no longer to be done. */
+static void take_total(struct polling *g, const struct run_messages *last)
 {
     struct run *r = &g->p->run, *t = &g->total;
     struct run_messages *n = &t->messages;
+    uint64_t earlier = n->updated - n->updated_without_evidence -
+                       (last->updated - last->updated_without_evidence);
     size_t i, k = 0;
 
     if (t->campaigns > 0)
@@ -248,12 +234,19 @@ static void take_total(struct polling *g)
             k++;
         t->correction[i].campaign_index = k;
     }
-    n->already_processed = n->matched - (n->updated - n->updated_without_evidence);
-    n->already_processed -= n->deferred < n->already_processed ? n->deferred : 0;
+    n->distinct = last->distinct;
+    n->used = last->used;
+    n->matched = last->matched;
+    n->requeued = last->requeued;
+    n->deferred = last->deferred;
+    n->already_processed =
+        last->already_processed > earlier ? last->already_processed - earlier : 0;
     r->campaign = t->campaign;
     r->campaigns = t->campaigns;
     r->correction = t->correction;
     r->corrections = t->corrections;
+    r->gap = t->gap;
+    r->gaps = t->gaps;
     r->messages = t->messages;
     memcpy(r->causes, t->causes, sizeof r->causes);
     r->applied = true;
@@ -426,6 +419,7 @@ static int finish(struct polling *g, struct err *e)
 {
     struct pipeline *p = g->p;
     uint64_t not_asked = p->poll.not_asked;
+    struct run_messages last;
 
     if (p->poll.nobody > 0)
         warnings_add(&p->warnings, "%llu message(s) have no instance that could be asked",
@@ -438,9 +432,16 @@ static int finish(struct polling *g, struct err *e)
         if (p->o->apply && pipeline_apply(p, e) < 0)
             return -1;
     } else {
-        if ((g->chosen || p->warnings.refused) && apply_part(g, IDMAP_NONE, e) < 0)
+        p->matched_only = false;
+        if (decide_part(p, IDMAP_NONE, e) < 0 || pipeline_apply(p, e) < 0)
             return -1;
-        take_total(g);
+        last = p->run.messages;
+        g->total.gap = p->run.gap;
+        g->total.gaps = p->run.gaps;
+        p->run.gap = NULL;
+        if (add_part(g, e) < 0 || leave_part(p, true, e) < 0)
+            return -1;
+        take_total(g, &last);
         p->run.messages.unsettled_not_asked = not_asked;
     }
     if (all_given_up(&p->poll))
@@ -456,6 +457,7 @@ int pipeline_poll(struct pipeline *p, struct err *e)
 
     g.chosen = o->all || o->campaign.n > 0 || o->tenant.n > 0;
     g.as_it_goes = o->apply && !o->max_corrections.set;
+    p->matched_only = g.as_it_goes;
     status = plan(&g, e);
     if (status == 0)
         status = ask(&g, e);
@@ -466,6 +468,6 @@ int pipeline_poll(struct pipeline *p, struct err *e)
                          (unsigned long long)g.total.messages.updated);
     free(g.total.campaign);
     free(g.total.correction);
-    idmap_release(&g.rows);
+    free(g.total.gap);
     return status;
 }
