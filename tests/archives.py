@@ -1,5 +1,6 @@
 """Hostile and ordinary archives, made from a seeded random.Random."""
 
+import datetime
 import gzip
 import json
 import os
@@ -24,7 +25,6 @@ def dump(value, rng=None):
 
 def moment(rng, start, span):
     """A second-exact or fractional RFC 3339 time in [start, start + span) epoch seconds."""
-    import datetime
     at = datetime.datetime.fromtimestamp(start + rng.randrange(span), datetime.timezone.utc)
     text = at.strftime("%Y-%m-%dT%H:%M:%S")
     return text + rng.choice(["", "", ".5", ".123456", ".1234567", ".000"])

@@ -208,6 +208,26 @@ def test_counters_stay_right_while_the_application_writes(server, runs, tmp_path
             k: counted[k] for k in ("sent", "delivered", "read", "failed")}
 
 
+def test_what_a_handler_commits_while_the_run_waits_for_it_is_counted(server, runs, tmp_path):
+    world = sightings(worlds.campaign_of(["sent"], count=5))
+    live = dict(world.tables.rows[0], id=worlds.Maker("live", "deployed").new_id(),
+                whatsapp_message_id="LIVE")
+    world.tables.rows.append(live)
+    world.save(tmp_path)
+    db = world.create(server, "deployed")
+    with db.session() as session:
+        session.run("BEGIN; UPDATE {0} SET status = 'delivered', delivered_at = now()"
+                    " WHERE id = '{1}'; UPDATE {2} SET messages_delivered = messages_delivered + 1;"
+                    .format(db.naming.row, live["id"], db.naming.campaign))
+        run = runs.start(db, "--apply", *OPEN, "a")
+        eventually(lambda: waiting(db) == 1, "the run reaches the campaign's lock")
+        session.run("COMMIT;")
+        done = tool.finish(run)
+    assert done.status == 0, done
+    assert list(stored_counters(db).values()) == [
+        {"sent": 6, "delivered": 6, "read": 5, "failed": 0, "total": 1}]
+
+
 @pytest.mark.parametrize("name,status", [("SIGINT", 130), ("SIGTERM", 143)])
 @pytest.mark.parametrize("mode", ["--batch=3", "--single-transaction"])
 def test_a_signal_rolls_back_the_batch_under_way(ten, runs, name, status, mode):

@@ -1,15 +1,14 @@
 """Random databases and archives, every policy: rows, counters and counts as the oracle's."""
 
 import random
-import time
 
 import pytest
 
 import tables
 import tool
 import world as worlds
-from oracle import database, decide, events
-from runs import OPEN, assert_rows, states_of, stored_counters
+from oracle import database, decide, events, times
+from runs import OPEN, assert_rows, shown, states_of, stored_counters
 
 CASES = range(24)
 VARIANTS = ("deployed", "design", "bigint", "design-bigint")
@@ -65,6 +64,20 @@ def assert_report(report, before, result, applied):
         assert named[campaign]["read_rate"] == decide.rate(count["read"], count["delivered"])
 
 
+def assert_corrections(report, before, result):
+    """The report's list is the oracle's, by campaign and row id."""
+    rows = sorted((r for r in before.rows if r["id"] in result.cause),
+                  key=lambda r: (r["campaign_id"], r["id"]))
+    listed = report["corrections"]
+    assert [c["campaign_contact"] for c in listed] == [str(r["id"]) for r in rows]
+    for told, row in zip(listed, rows):
+        assert told["campaign"] == str(row["campaign_id"])
+        assert told["message_id"] == row["whatsapp_message_id"]
+        assert told["cause"] == result.cause[row["id"]]
+        assert told["before"] == shown(row)
+        assert told["after"] == shown(result.rows[row["id"]])
+
+
 @pytest.mark.parametrize("seed", CASES)
 def test_rows_and_counters_are_the_oracles(server, runs, tmp_path, seed):
     rng = random.Random("policy %d" % seed)
@@ -79,9 +92,10 @@ def test_rows_and_counters_are_the_oracles(server, runs, tmp_path, seed):
     skipped = result.left_alone or result.messages["ambiguous"] + result.messages["instance_mismatch"]
 
     untouched = db.versions()
-    done, report = runs.report(db, *options, *names)
+    done, report = runs.report(db, "--details", *options, *names)
     assert done.status == (3 if skipped else 1 if differing(before, result) else 0), done
     assert_report(report, before, result, False)
+    assert_corrections(report, before, result)
     assert db.versions() == untouched
 
     done, report = runs.report(db, "--apply", *options, *names)
@@ -158,25 +172,20 @@ def test_jobs_and_batches_change_nothing(server, runs, tmp_path, options, order)
             k: v for k, v in count.items() if k != "total"}
 
 
-def test_rows_younger_than_settle_wait_for_the_next_run(server, runs, tmp_path):
-    world = worlds.Maker("settle", "deployed", start=int(time.time()) - 6 * 3600, span=6 * 3600,
-                         rows=120).make()
+@pytest.mark.parametrize("settle", ["15m", "36h", "2d", "0"])
+def test_rows_younger_than_settle_wait_for_the_next_run(server, runs, tmp_path, settle):
+    world = worlds.Maker("settle", "deployed", rows=120).make()
     names = world.save(tmp_path)
     db = world.create(server, "deployed")
     before = tables.read(db)
     states, _ = states_of(tmp_path, names)
-    # the border lies between two seconds that nothing falls into
-    moments = sorted([r["sent_at"] for r in before.rows if r["sent_at"]] +
-                     [s.time for e in states.values() for s in e.sightings.values()])
-    now = time.time()
-    gaps = [(b - a, (a + b) // 2) for a, b in zip(moments, moments[1:])
-            if 3600 < now - a / 1e6 < 4 * 3600]
-    width, border = max(gaps)
-    settle = int(now - border / 1e6)
-    assert width > 20 * 1000000, "the world is too crowded to judge"
-    result = database.run(before, states, decide.Policy(settle=settle), now=now)
-    assert result.messages["deferred"] > 3 and result.messages["updated"] > 3
-    done, report = runs.report(db, "--apply", "--settle", "%ds" % settle, *OPEN, *names)
+    now = worlds.START + worlds.SPAN
+    seconds = {"15m": 900, "36h": 36 * 3600, "2d": 2 * 86400, "0": 0}[settle]
+    result = database.run(before, states, decide.Policy(settle=seconds), now=now)
+    if seconds > 900:
+        assert result.messages["deferred"] > 10 and result.messages["updated"] > 10
+    env = tool.environment(tmp_path, RECONCILE_NOW=times.show(now * 1000000))
+    done, report = runs.report(db, "--apply", "--settle", settle, *OPEN, *names, env=env)
     assert done.status in (0, 3), done
     assert_report(report, before, result, True)
     assert_rows(db, result.rows)
