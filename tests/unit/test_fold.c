@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -595,7 +596,7 @@ static void only_exact_times_reach_from_first_to_last(void **state)
 static void hostile_numbers_of_instances_stay_fast(void **state)
 {
     const uint32_t n = 100000;
-    double began = clock_monotonic();
+    clock_t began = clock();
     struct archives a;
     struct fold part[2];
     struct err e = ERR_INIT;
@@ -628,7 +629,7 @@ static void hostile_numbers_of_instances_stay_fast(void **state)
     }
     fold_release(&part[0]);
     names_release(&a.names);
-    assert_true(clock_monotonic() - began < 5);
+    assert_true(clock() - began < 5 * CLOCKS_PER_SEC);
 }
 
 /* Each earlier than the one before, so that its error text takes the place. */

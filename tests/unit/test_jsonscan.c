@@ -75,7 +75,7 @@ static void random_texts_are_judged_as_jansson_does(void **state)
     int i, accepted = 0;
 
     (void)state;
-    for (i = 0; i < 150000; i++) {
+    for (i = 0; i < CASES(150000); i++) {
         int damages = (int)rng_below(&r, 4);
 
         buf_clear(&b);
@@ -88,7 +88,7 @@ static void random_texts_are_judged_as_jansson_does(void **state)
         accepted += jansson_takes(buf_str(&b), b.len);
     }
     buf_release(&b);
-    assert_in_range(accepted, 40000, 130000); /* both kinds were there */
+    assert_in_range(accepted, CASES(40000), CASES(130000)); /* both kinds were there */
 }
 
 /* Every byte in the place of, and before, every byte of a text. */
@@ -312,7 +312,7 @@ static void what_follows_a_text_is_not_looked_at(void **state)
     int i;
 
     (void)state;
-    for (i = 0; i < 20000; i++) {
+    for (i = 0; i < CASES(20000); i++) {
         buf_clear(&b);
         gen_document(&r, &b);
         n = b.len;
@@ -350,7 +350,7 @@ static void chunks_make_no_difference(void **state)
     int i;
 
     (void)state;
-    for (i = 0; i < 60000; i++) {
+    for (i = 0; i < CASES(60000); i++) {
         enum jsonscan_result expected, got = JSONSCAN_MORE;
         size_t at, n = 0;
         unsigned most = 1 + rng_below(&r, 20);
@@ -534,7 +534,7 @@ static void a_text_breaks_at_the_first_byte_that_cannot_continue_it(void **state
     int i;
 
     (void)state;
-    for (i = 0; i < 24000; i++) {
+    for (i = 0; i < CASES(24000); i++) {
         buf_clear(&b);
         if (i % 3) {
             gen_pieces(&r, &b);

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -269,8 +270,7 @@ static void gen_piece(struct rng *r, struct buf *b)
         "{\"event\":\"messages.update\",\"data\":{\"n\":1}}",
         "{\"event\":\"MESSAGES_UPDATE\",\"data\":[]}",
         "{\"event\":\"messages-Update\"}",
-        "{\"event\":\"messages.upsert\",\"data\":{\"a\":"
-        "\"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\"}}",
+        "{\"event\":\"messages.upsert\",\"data\":{\"a\":\"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\"}}",
         "{\"event\":\"messages\\u002eupdate\"}",
         "{\"a\":\"\\u00e9\"}",
         "{}",
@@ -533,7 +533,7 @@ static void a_broken_archive_is_read_in_linear_time(void **state)
     static const char *const lines[] = {"{\n", "{\"a\":[\n",   "{\"a\":\n", "[\n",
                                         "}\n", "{\"a\":1}x\n", "\n"};
     struct buf b = BUF_INIT;
-    struct list l = {NULL, 0, 0};
+    clock_t began = clock();
     size_t i, k;
 
     (void)state;
@@ -553,8 +553,8 @@ static void a_broken_archive_is_read_in_linear_time(void **state)
             ;
         records_free(records);
     }
-    free(l.found);
     buf_release(&b);
+    assert_true(clock() - began < 5 * CLOCKS_PER_SEC);
 }
 
 static ssize_t failing_read(void *ctx, void *p, size_t n)

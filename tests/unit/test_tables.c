@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -72,7 +73,7 @@ static void a_name_keeps_its_number_and_its_bytes(void **state)
 static void many_names_are_found_fast(void **state)
 {
     const uint32_t n = 300000;
-    double began = clock_monotonic();
+    clock_t began = clock();
     struct names t = NAMES_INIT;
     char name[32];
     uint32_t i;
@@ -89,7 +90,7 @@ static void many_names_are_found_fast(void **state)
     assert_int_equal(t.n, n);
     assert_int_equal(names_find(&t, slice_of("x")), NAMES_NONE);
     names_release(&t);
-    assert_true(clock_monotonic() - began < 5);
+    assert_true(clock() - began < 5 * CLOCKS_PER_SEC);
 }
 
 /* --- tally --- */
@@ -323,7 +324,7 @@ static void an_id_keeps_the_number_it_came_with_first(void **state)
 static void many_ids_are_found_fast(void **state)
 {
     const uint32_t n = 500000;
-    double began = clock_monotonic();
+    clock_t began = clock();
     struct idmap m = IDMAP_INIT;
     uint32_t i;
 
@@ -336,7 +337,7 @@ static void many_ids_are_found_fast(void **state)
     for (i = 0; i < n; i++)
         assert_int_equal(idmap_find(&m, (struct ident){0, (UINT64_C(1) << 63) + i}), i);
     idmap_release(&m);
-    assert_true(clock_monotonic() - began < 5);
+    assert_true(clock() - began < 5 * CLOCKS_PER_SEC);
 }
 
 int main(void)
