@@ -219,6 +219,16 @@ static void take_outcomes(struct pipeline *p, const struct apply_summary *sum)
         if (c->outcome == OUTCOME_MOOT && c->evidence)
             n->already_processed++;
     }
+    for (i = 0; i < p->run.campaigns; i++) {
+        const struct campaign_result *c = &p->run.campaign[i];
+        char id[IDENT_TEXT_SIZE];
+
+        if (!c->busy)
+            continue;
+        warnings_add(&p->warnings, "campaign \"%s\" (%s) stayed locked: its counters are not written",
+                     c->name.p, ident_format(p->run.kinds.campaign, c->id, id));
+        p->incomplete = true;
+    }
     n->conflicts = sum->conflicts;
     n->busy = sum->busy;
     if (sum->conflicts > 0 || sum->busy > 0)
