@@ -65,6 +65,8 @@ static bool is_unread(const char *p, size_t from, size_t to, size_t max)
     if (to - from < 2 || to - from > max || p[from] != '{' || p[to - 1] != '}')
         return false;
     for (i = from; i < to; i++) {
+        if (strchr("\\mM", p[i]) == NULL)
+            continue;
         if (i + 2 <= to && memcmp(p + i, "\\u", 2) == 0)
             return false;
         for (w = 0; w < COUNT_OF(words); w++) {
@@ -469,17 +471,17 @@ static void no_line_that_may_concern_us_goes_unread(void **state)
 
 /* --- memory and time --- */
 
-/* An endless line of 1 MiB reads, followed by a record. */
+/* A line of as many reads as it likes, each as long as it may be; then a record. */
 struct endless {
     unsigned reads;
-    const char *begin, *fill, *end;
+    const char *begin, *end;
 };
 
 static ssize_t endless_read(void *ctx, void *p, size_t n)
 {
     struct endless *f = ctx;
     const char *text = f->begin;
-    size_t i, len;
+    size_t len;
 
     if (f->reads == 0)
         text = f->end;
@@ -489,8 +491,7 @@ static ssize_t endless_read(void *ctx, void *p, size_t n)
         f->end = "";
         return (ssize_t)len;
     }
-    for (i = len; i < n; i++)
-        ((char *)p)[i] = f->fill[0];
+    memset((char *)p + len, 'y', n - len);
     f->begin = "";
     f->reads--;
     return (ssize_t)n;
@@ -504,7 +505,7 @@ static void a_stretch_of_any_length_is_read_in_bounded_memory(void **state)
 
     (void)state;
     for (i = 0; i < COUNT_OF(begins); i++) {
-        struct endless f = {600, begins[i], "y", "\n{\"last\":1}\n"};
+        struct endless f = {600, begins[i], "\n{\"last\":1}\n"};
         struct records *records = records_new(endless_read, &f, 1 << 20);
         size_t before = mallinfo2().uordblks, bytes = 0;
         struct err e = ERR_INIT;
@@ -544,7 +545,7 @@ static void a_broken_archive_is_read_in_linear_time(void **state)
         struct record rec;
 
         buf_clear(&b);
-        for (k = 0; k < 1000000 / STRIDE; k++)
+        for (k = 0; k < 300000 / STRIDE; k++)
             buf_adds(&b, lines[i]);
         f = (struct feed){b.data, b.len, NULL, 0};
         records = records_new(feed_read, &f, NO_LIMIT);
