@@ -58,8 +58,10 @@ enum api_shape api_answer_read(struct slice body, struct api_answer *a)
     jwalk_find(whole, keys, 3, found);
     a->total = count_of(found[0]);
     a->pages = count_of(found[1]);
+    if (a->total < 0 || !is_array(found[2]))
+        return API_STRANGE;
     a->rows = found[2];
-    return a->total >= 0 && is_array(a->rows) ? API_PAGE : API_STRANGE;
+    return API_PAGE;
 }
 
 const char *api_shape_problem(enum api_shape shape, enum api_shape wanted)

@@ -20,7 +20,7 @@ enum api_shape {
 
 /* A page or rows. */
 struct api_answer {
-    struct slice rows; /* the array */
+    struct slice rows; /* the array; p NULL: neither page nor rows */
     int64_t total;     /* of a page: the rows of all pages, at that moment */
     int64_t pages;     /* of a page: how many there are; -1: not told */
 };

@@ -209,9 +209,10 @@ static int probe(int argc, char **argv)
     if (source_api_poll(&p.o, p.instance, p.instances.n, p.message, p.n, &sink, &counts, &statuses,
                         &e) < 0)
         (void)printf("failed\t%d\t%s\n", e.status, e.text);
-    (void)printf("counts\t%llu\t%llu\t%llu\t%llu\t%llu\t%llu\n", (unsigned long long)counts.requests,
-                 (unsigned long long)counts.requests_failed, (unsigned long long)statuses.updates,
-                 (unsigned long long)statuses.status_events, (unsigned long long)statuses.ignored,
+    (void)printf("counts\t%llu\t%llu\t%llu\t%llu\t%llu\t%llu\n",
+                 (unsigned long long)counts.requests, (unsigned long long)counts.requests_failed,
+                 (unsigned long long)statuses.updates, (unsigned long long)statuses.status_events,
+                 (unsigned long long)statuses.ignored,
                  (unsigned long long)statuses.rejected[REJECT_UNKNOWN_STATUS]);
     event_counts_release(&statuses);
     release(&p);
@@ -266,7 +267,10 @@ static int poll_one(const struct api_options *o, bool ask, struct verdicts *v, s
 }
 
 /* Nobody listens at port 1. */
-#define NOWHERE {.url = "http://user:geheim@127.0.0.1:1/base/", .key = "0123456789"}
+#define NOWHERE                                                                                    \
+    {                                                                                              \
+        .url = "http://user:geheim@127.0.0.1:1/base/", .key = "0123456789"                         \
+    }
 
 static void a_url_that_is_none_is_refused_without_repeating_it(void **state)
 {
