@@ -9,13 +9,18 @@ static bool holds_secret(const char *arg)
     const char *at = authority ? strchr(authority, '@') : NULL;
     const char *colon = at ? memchr(authority + 3, ':', (size_t)(at - authority - 3)) : NULL;
 
-    return colon || strcasestr(arg, "password");
+    /* In a URI the name of a parameter may be percent-encoded, too. */
+    return colon || (authority && strchr(arg, '%')) || strcasestr(arg, "password");
 }
 
 void command_put_argument(struct buf *b, const char *arg)
 {
     static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
                                 "_-+=,.:/@%";
+    /* What a terminal would not show: written as bash and zsh read it. */
+    static const char controls[] = "\x01\x02\x03\x04\x05\x06\a\b\t\n\v\f\r\x0e\x0f\x10\x11\x12"
+                                   "\x13\x14\x15\x16\x17\x18\x19\x1a\x1b\x1c\x1d\x1e\x1f\x7f";
+    const char *control;
     const char *c;
 
     if (holds_secret(arg))
@@ -24,9 +29,12 @@ void command_put_argument(struct buf *b, const char *arg)
         buf_adds(b, arg);
         return;
     }
-    buf_addc(b, '\'');
+    control = strpbrk(arg, controls);
+    buf_adds(b, control ? "$'" : "'");
     for (c = arg; *c; c++) {
-        if (*c == '\'')
+        if (control && (*c == '\\' || *c == '\'' || strchr(controls, *c)))
+            buf_addf(b, "\\x%02x", (unsigned)(unsigned char)*c);
+        else if (*c == '\'')
             buf_adds(b, "'\\''");
         else
             buf_addc(b, *c);

@@ -20,6 +20,7 @@
 #define EVERY (REPLAY | AUDIT | POLL)
 
 #define GIB (INT64_C(1) << 30)
+#define POLL_SINCE "7d" /* what a poll asks about unless told otherwise */
 
 enum { NEEDS_DATABASE = 1 }; /* marks: no use with --offline */
 
@@ -70,7 +71,7 @@ static const struct opt table[] = {
     {"sent-since", 0, "TIME", POLL, OPT_TIME, AT(sent_since_text),
      "ask about messages sent at this time or later: RFC 3339, a date, or an age such as 36h or "
      "7d",
-     "7d", NULL, NULL, 0, 0, 0},
+     NULL, POLL_SINCE, NULL, 0, 0, 0},
     {"sent-until", 0, "TIME", POLL, OPT_TIME, AT(sent_until_text),
      "ask about messages sent before this time", NULL, NULL, NULL, 0, 0, 0},
 
@@ -237,6 +238,9 @@ static int read_times(struct options *o, int64_t now, struct err *e)
 {
     struct lazy_zone z = {o->app_zone, NULL, false};
     int result = -1;
+
+    if (o->tool == TOOL_POLL && !o->sent_since_text)
+        o->sent_since_text = POLL_SINCE;
 
     if (options_given(o, "app-zone") && lazy_load(&z, e) < 0)
         goto out;

@@ -5,8 +5,27 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 #define REJECTS_SHOWN 10 /* rejected records told one by one; all with -v */
+
+/* Is the file one of the archives? Then writing it would destroy what is read. */
+static int refuse_archive(const struct pipeline *p, const char *option, const char *path,
+                          struct err *e)
+{
+    struct stat out, in;
+    size_t i;
+
+    if (!path || stat(path, &out) < 0 || !S_ISREG(out.st_mode))
+        return 0;
+    for (i = 0; i < p->list.n; i++) {
+        if (stat(p->list.archive[i].name, &in) == 0 && in.st_dev == out.st_dev &&
+            in.st_ino == out.st_ino)
+            return err_set(e, EXIT_USAGE, "--%s names the archive \"%s\"", option,
+                           p->list.archive[i].name);
+    }
+    return 0;
+}
 
 static int name_archives(struct pipeline *p, struct err *e)
 {
@@ -14,6 +33,12 @@ static int name_archives(struct pipeline *p, struct err *e)
 
     if (archives_expand(&p->list, p->o->archive, p->o->archives, e) < 0)
         return -1;
+    if (refuse_archive(p, "output", p->o->output, e) < 0 ||
+        refuse_archive(p, "states-out", p->o->states_out, e) < 0 ||
+        refuse_archive(p, "rejects", p->o->rejects, e) < 0)
+        return -1;
+    if (p->list.n == 0 && p->o->archives > 0)
+        warnings_add(&p->warnings, "no archive found: the directories given hold no files");
     p->archive = calloc(p->list.n + 1, sizeof *p->archive);
     if (!p->archive)
         return err_oom(e);

@@ -14,6 +14,7 @@
 
 #define HEAD_MAX ((size_t)64 << 10)  /* bytes of a record that are looked at */
 #define SPILL_AT ((size_t)1 << 20)   /* bytes held in memory before they go to a file */
+#define PARTS_MAX 100                /* of one record that get a line of their own */
 #define COPY_SIZE ((size_t)64 << 10) /* bytes copied at once */
 
 /* Lines of one archive, one after another in a sink. */
@@ -32,7 +33,8 @@ struct reject_sink {
     uint64_t spilled;  /* bytes in it */
     /* Of the archive being read: what its last rejected record left behind. */
     uint64_t record;
-    unsigned open; /* as in struct masked */
+    unsigned open;  /* as in struct masked */
+    unsigned parts; /* of that record so far */
 };
 
 struct rejects {
@@ -62,14 +64,14 @@ static void add_base64(struct buf *b, const struct buf *bytes)
     buf_addc(b, '"');
 }
 
-/* Masks the head to s->masked and keeps track of values that were cut: the
- * record that follows at once may begin with the rest of one. False where the
- * head must not be kept. */
-static bool mask_head(struct reject_sink *s, uint64_t record, const char *reason, struct slice head,
+/* Masks the head to s->masked and keeps track of values that were cut: the next
+ * stretch that is no JSON may begin with the rest of one, whatever whole records
+ * come between. False where the head must not be kept. */
+static bool mask_head(struct reject_sink *s, const char *reason, struct slice head,
                       uint64_t total_bytes)
 {
     bool is_whole = strcmp(reason, "invalid_json") != 0 && strcmp(reason, "too_large") != 0;
-    unsigned open = record == s->record + 1 ? s->open : 0;
+    unsigned open = is_whole ? 0 : s->open;
     unsigned quotes = open > 0 ? mask_quotes(head) : 0;
     struct masked m;
 
@@ -81,8 +83,8 @@ static bool mask_head(struct reject_sink *s, uint64_t record, const char *reason
         m.open = open - quotes;
     if (m.open > 0 && head.n > 0 && head.p[head.n - 1] == '\\')
         m.open++; /* which may escape the first quote that follows */
-    s->open = is_whole ? 0 : m.open;
-    s->record = record;
+    if (!is_whole)
+        s->open = m.open;
     return m.certain && open == 0;
 }
 
@@ -91,7 +93,9 @@ static void add_line(struct reject_sink *s, const char *archive_name, uint64_t r
                      uint64_t total_bytes)
 {
     struct jsonw w = JSONW_INIT(&s->held);
-    bool keep = mask_head(s, record, reason, head, total_bytes);
+    /* Of a record with many rejected parts the first shows the bytes of all. */
+    bool first = s->parts == 0;
+    bool keep = first && mask_head(s, reason, head, total_bytes);
 
     jsonw_object(&w, NULL);
     jsonw_text(&w, "archive", archive_name);
@@ -186,6 +190,7 @@ static int enter_archive(struct reject_sink *s, uint32_t archive, struct err *e)
     }
     s->segment[s->segments++] = (struct segment){archive, sink_size(s), sink_size(s)};
     s->record = 0;
+    s->parts = 0;
     s->open = 0;
     return 0;
 }
@@ -196,6 +201,12 @@ int rejects_add(struct reject_sink *s, uint32_t archive_index, const char *archi
 {
     if (enter_archive(s, archive_index, e) < 0)
         return -1;
+    s->parts = record == s->record ? s->parts + 1 : 0;
+    s->record = record;
+    if (s->parts > PARTS_MAX)
+        return 0;
+    if (s->parts == PARTS_MAX)
+        detail = "further parts of this record are only counted";
     if (head.n > HEAD_MAX)
         head.n = HEAD_MAX;
     add_line(s, archive_name, record, offset, reason, detail, head, total_bytes);

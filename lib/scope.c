@@ -141,6 +141,14 @@ static int mark_campaigns(bool *chosen, const struct scope_options *o, const str
     return 0;
 }
 
+static bool is_of_tenant(const struct store_campaign *c, const char *text,
+                         struct store_kinds kinds)
+{
+    struct ident id;
+
+    return ident_parse(kinds.tenant, text, strlen(text), &id) && ident_eq(id, c->tenant);
+}
+
 /* Takes away those of other tenants than --tenant names. */
 static int keep_tenants(bool *chosen, const struct scope_options *o, const struct directory *d,
                         struct store_kinds kinds, struct err *e)
@@ -156,17 +164,18 @@ static int keep_tenants(bool *chosen, const struct scope_options *o, const struc
         if (!ident_parse(kinds.tenant, o->tenant.item[k], strlen(o->tenant.item[k]), &id))
             return err_set(e, EXIT_USAGE, "invalid tenant \"%s\": %s is needed", o->tenant.item[k],
                            kinds.tenant == IDENT_UUID ? "a uuid" : "a number");
+        for (i = 0; i < d->campaigns && !is_of_tenant(&d->campaign[i], o->tenant.item[k], kinds);
+             i++)
+            ;
+        if (i == d->campaigns)
+            return err_set(e, EXIT_USAGE, "no campaign belongs to tenant \"%s\"",
+                           o->tenant.item[k]);
     }
     for (i = 0; i < d->campaigns; i++) {
         bool wanted = false;
 
-        for (k = 0; k < o->tenant.n; k++) {
-            struct ident id;
-
-            if (ident_parse(kinds.tenant, o->tenant.item[k], strlen(o->tenant.item[k]), &id) &&
-                ident_eq(id, d->campaign[i].tenant))
-                wanted = true;
-        }
+        for (k = 0; k < o->tenant.n; k++)
+            wanted = wanted || is_of_tenant(&d->campaign[i], o->tenant.item[k], kinds);
         chosen[i] = chosen[i] && wanted;
     }
     return 0;

@@ -190,7 +190,7 @@ static void the_rest_of_a_cut_value_is_left_out(void **state)
     HEADS("null|{\"a\":1}", "missing_field", "{\"apikey\":1}", "{\"a\":1}");
 }
 
-static void only_the_next_record_can_go_on(void **state)
+static void a_cut_value_goes_on_until_its_quotes_have_come(void **state)
 {
     struct rejects *r = open_rejects();
     struct reject_sink *s = new_sink(r);
@@ -204,8 +204,7 @@ static void only_the_next_record_can_go_on(void **state)
     add(s, 1, 2, "invalid_json", "{\"apikey\":\"SEC", 14);
     add(s, 3, 3, "invalid_json", "third", 5);
     b = heads(r);
-    assert_string_equal(buf_str(&b), "{\"apikey\":\"***|seven|{\"apikey\":\"***|first|"
-                                     "{\"apikey\":\"***|third");
+    assert_string_equal(buf_str(&b), "{\"apikey\":\"***|null|null|first|{\"apikey\":\"***|third");
     buf_release(&b);
 }
 
@@ -229,11 +228,34 @@ static void only_64_kib_are_kept(void **state)
         rejects_add(s, 0, "w", 4, 0, "missing_field", "", (struct slice){head, n}, 1000000, &e), 0);
     add(s, 0, 5, "invalid_json", "z", 1);
     b = heads(r);
-    assert_int_equal(b.len, kept + 1 + strlen("|null|") + kept + strlen("|z") - 1);
+    assert_int_equal(b.len, kept + 1 + strlen("|null|") + kept + strlen("|null") - 1);
     assert_memory_equal(b.data + kept - 14, "{\"apikey\":\"***|null|yyy", 22);
-    assert_string_equal(b.data + b.len - 3, "y|z");
+    assert_string_equal(b.data + b.len - 6, "y|null");
     buf_release(&b);
     free(head);
+}
+
+/* A record of many rejected parts must not fill a disk. */
+static void the_parts_of_a_record_share_one_head(void **state)
+{
+    struct rejects *r = open_rejects();
+    struct reject_sink *s = new_sink(r);
+    size_t lines = 0, kept = 0, i;
+    struct buf b;
+
+    (void)state;
+    for (i = 0; i < 5000; i++)
+        add(s, 0, 7, "missing_field", "{\"a\":[3,3,3]}", 13);
+    add(s, 0, 8, "missing_field", "{}", 2);
+    b = heads(r);
+    for (i = 0; i < b.len; i++)
+        lines += b.data[i] == '|';
+    for (i = 0; i < b.len; i++)
+        kept += b.data[i] == '[';
+    assert_int_equal(kept, 1);
+    assert_int_equal(lines, 101);
+    assert_string_equal(b.data + b.len - 3, "|{}");
+    buf_release(&b);
 }
 
 /* The same lines spread over sinks in any way give the same file. */
@@ -351,8 +373,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_line_tells_where_and_why),
         cmocka_unit_test(the_rest_of_a_cut_value_is_left_out),
-        cmocka_unit_test(only_the_next_record_can_go_on),
+        cmocka_unit_test(a_cut_value_goes_on_until_its_quotes_have_come),
         cmocka_unit_test(only_64_kib_are_kept),
+        cmocka_unit_test(the_parts_of_a_record_share_one_head),
         cmocka_unit_test(the_file_does_not_depend_on_the_sinks),
         cmocka_unit_test(no_cut_gives_a_key_away),
         cmocka_unit_test(nothing_appears_until_it_is_committed),
