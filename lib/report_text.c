@@ -10,6 +10,7 @@
 
 /* What a run amounts to. */
 struct sums {
+    uint64_t locked; /* campaigns whose counters could not be written */
     uint64_t corrections, campaigns; /* written, or would be */
     uint64_t left;                   /* corrections left alone */
     uint64_t conflicts, busy;        /* ... of these, for being so */
@@ -289,6 +290,7 @@ static struct sums sum_up(const struct run *r)
     for (size_t i = 0; i < r->campaigns; i++) {
         const struct campaign_result *c = &r->campaign[i];
 
+        s.locked += r->applied && c->busy;
         s.campaigns +=
             r->applied ? c->written : !c->left_alone && (campaign_differs(c, r->fix_total));
     }
@@ -337,7 +339,8 @@ static void put_conclusion(struct buf *b, const struct run *r)
         return;
     }
     if (!any) {
-        buf_adds(b, s.left > 0 ? "nothing else to correct\n" : "nothing to correct\n");
+        buf_adds(b, s.left > 0 || s.locked > 0 ? "nothing else to correct\n"
+                                               : "nothing to correct\n");
     } else if (r->applied) {
         put_amount(b, &s);
         buf_adds(b, " written\n");
@@ -350,6 +353,9 @@ static void put_conclusion(struct buf *b, const struct run *r)
         buf_adds(b, " would be written; nothing was\n");
     }
     put_left(b, r, &s);
+    if (s.locked > 0)
+        buf_addf(b, "%" PRIu64 " campaign%s counters were not written: locked to the end\n",
+                 s.locked, s.locked == 1 ? "'s" : "s'");
     if (any && r->command) {
         buf_addf(b, "\nTo %s:\n  ", r->applied ? "undo them" : "write them");
         textw_name(b, slice_of(r->command), SIZE_MAX); /* whole, to be copied */

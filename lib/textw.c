@@ -12,20 +12,33 @@ static bool is_control(uint32_t c)
            (c >= 0x2028 && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069);
 }
 
-/* The next piece of s that is shown whole or escaped whole. Its columns: one,
- * or four a byte. */
+/* Characters that take two columns: Hangul, Kana, Han, fullwidth forms, emoji. */
+static bool is_wide(uint32_t c)
+{
+    return (c >= 0x1100 && c <= 0x115f) || (c >= 0x2e80 && c <= 0xa4cf) ||
+           (c >= 0xac00 && c <= 0xd7a3) || (c >= 0xf900 && c <= 0xfaff) ||
+           (c >= 0xfe30 && c <= 0xfe6f) || (c >= 0xff01 && c <= 0xff60) ||
+           (c >= 0xffe0 && c <= 0xffe6) || (c >= 0x1f300 && c <= 0x1faff) ||
+           (c >= 0x20000 && c <= 0x3fffd);
+}
+
+/* The next piece of s that is shown whole or escaped whole. Its columns: one
+ * or two, or four a byte. */
 static size_t next_piece(struct slice s, size_t *columns)
 {
     uint32_t point = 0;
     size_t n = utf8_sequence(s.p, s.n, &point);
 
-    *columns = n > 0 && !is_control(point) ? 1 : 4 * (n > 0 ? n : 1);
+    if (n > 0 && !is_control(point))
+        *columns = is_wide(point) ? 2 : 1;
+    else
+        *columns = 4 * (n > 0 ? n : 1);
     return n > 0 ? n : 1;
 }
 
 static void add_piece(struct buf *b, const char *p, size_t n, size_t columns)
 {
-    if (columns == 1) {
+    if (columns <= 2) {
         buf_add(b, p, n);
         return;
     }
