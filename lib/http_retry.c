@@ -43,14 +43,15 @@ static enum http_action judge(const struct http_try *t)
 /* Between half and all of a time that doubles with each try. */
 static int64_t back_off(const struct http_policy *p, const struct http_try *t)
 {
-    int64_t wait = p->first_wait;
+    int64_t wait = p->first_wait, half;
     unsigned i;
 
     for (i = 1; i < t->tries && wait < p->longest_wait; i++)
         wait *= 2;
     if (wait > p->longest_wait)
         wait = p->longest_wait;
-    return wait / 2 + (int64_t)((double)(wait - wait / 2) * t->jitter);
+    half = wait / 2;
+    return half + (int64_t)((double)(wait - half) * t->jitter);
 }
 
 enum http_action http_policy_decide(const struct http_policy *p, const struct http_try *t,

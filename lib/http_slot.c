@@ -40,14 +40,13 @@ static CURLcode restrict_protocols(CURL *c)
 #endif
 }
 
-/* On an interrupt nobody is to wait for a name server. */
-static CURLcode leave_quickly(CURL *c)
+/* On an interrupt nobody is to wait for a name server. Older libraries do. */
+static void leave_quickly(CURL *c)
 {
 #if LIBCURL_VERSION_NUM >= 0x075700
-    return curl_easy_setopt(c, CURLOPT_QUICK_EXIT, 1L);
+    (void)curl_easy_setopt(c, CURLOPT_QUICK_EXIT, 1L);
 #else
     (void)c;
-    return CURLE_OK;
 #endif
 }
 
@@ -68,8 +67,7 @@ static bool set_transfer(struct http_slot *s, const struct http_options *o)
                CURLE_OK &&
            curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, (long)(o->request_timeout / 1000)) == CURLE_OK &&
            curl_easy_setopt(c, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)o->answer_max) == CURLE_OK &&
-           curl_easy_setopt(c, CURLOPT_USERAGENT, "reconcile/" VERSION) == CURLE_OK &&
-           leave_quickly(c) == CURLE_OK;
+           curl_easy_setopt(c, CURLOPT_USERAGENT, "reconcile/" VERSION) == CURLE_OK;
 }
 
 /* The key goes to the service that was named, by its own protocol, and to
@@ -93,6 +91,7 @@ int http_slot_init(struct http_slot *s, const struct http_options *o, struct cur
     s->easy = curl_easy_init();
     if (!s->easy || !set_transfer(s, o) || !set_security(s->easy, o, headers))
         return err_set(e, EXIT_FAILED, "could not set libcurl up");
+    leave_quickly(s->easy);
     return 0;
 }
 

@@ -189,6 +189,8 @@ static int add_message(struct api_poll *p, const struct api_message *m, struct e
 {
     struct api_target *t = &p->target[m->instance];
 
+    if (m->message_id.n == 0) /* no server takes an empty filter */
+        return 0;
     if (names_add(&t->ids, m->message_id) == NAMES_NONE)
         return err_oom(e);
     if (m->sent_at != TIME_NONE)

@@ -53,7 +53,7 @@ struct api_instance {
  * several, and twice at one, which is asked once. */
 struct api_message {
     uint32_t instance;       /* index of the instances */
-    struct slice message_id; /* not copied; not empty */
+    struct slice message_id; /* copied; an empty one is not asked about */
     int64_t sent_at;         /* µs; TIME_NONE: NULL */
     int64_t created_at;      /* µs; read only where sent_at is NULL: it was sent between then and
                               * now. TIME_NONE: unknown. */

@@ -47,6 +47,7 @@ Two rules change the state and let the request pass:
 """
 
 import argparse
+import calendar
 import csv
 import email.utils
 import gzip
@@ -204,14 +205,7 @@ def iso_seconds(text):
     match = re.match(r"(\d+)-(\d+)-(\d+)T(\d+):(\d+):(\d+)(?:\.\d+)?Z$", text)
     if not match:
         raise Refused(500, "Internal Server Error", "Invalid time value")
-    fields = [int(x) for x in match.groups()]
-    days = _days(*fields[:3])
-    return days * 86400 + fields[3] * 3600 + fields[4] * 60 + fields[5]
-
-
-def _days(year, month, day):
-    import datetime
-    return datetime.date(year, month, day).toordinal() - datetime.date(1970, 1, 1).toordinal()
+    return calendar.timegm(tuple(int(x) for x in match.groups()) + (0, 0, 0))
 
 
 def rows_v2(instance, messages):
