@@ -444,9 +444,13 @@ static int finish(struct polling *g, struct err *e)
         take_total(g, &last);
         p->run.messages.unsettled_not_asked = not_asked;
     }
-    if (all_given_up(&p->poll))
-        return err_set(e, EXIT_FAILED, "every instance was given up");
-    return 0;
+    if (!all_given_up(&p->poll))
+        return 0;
+    (void)err_set(e, EXIT_FAILED, "every instance was given up");
+    if (p->run.applied && p->run.messages.updated > 0)
+        (void)err_prefix(e, "%llu correction(s) had been committed",
+                         (unsigned long long)p->run.messages.updated);
+    return -1;
 }
 
 int pipeline_poll(struct pipeline *p, struct err *e)
