@@ -81,7 +81,7 @@ static int coverage_init(struct coverage *c, const struct fold *f, struct err *e
     const struct directory *d = c->t->directory;
     uint32_t i, k;
 
-    c->reach = malloc(((size_t)d->instances + 1) * sizeof *c->reach);
+    c->reach = calloc((size_t)d->instances + 1, sizeof *c->reach);
     if (!c->reach)
         return err_oom(e);
     for (i = 0; i < d->instances; i++) {

@@ -51,7 +51,8 @@ static int64_t back_off(const struct http_policy *p, const struct http_try *t)
     if (wait > p->longest_wait)
         wait = p->longest_wait;
     half = wait / 2;
-    return half + (int64_t)((double)(wait - half) * t->jitter);
+    wait -= half;
+    return half + (int64_t)((double)wait * t->jitter);
 }
 
 enum http_action http_policy_decide(const struct http_policy *p, const struct http_try *t,

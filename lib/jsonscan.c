@@ -35,6 +35,7 @@ enum state {
 
 void jsonscan_init(struct jsonscan *j)
 {
+    memset(j->is_object, 0, sizeof j->is_object);
     j->at = 0;
     j->number = 0;
     j->depth = 0;

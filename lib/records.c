@@ -81,7 +81,7 @@ static int fill(struct records *r, struct err *e)
 
     if (r->eof)
         return 0;
-    if (r->pos > 0) {
+    if (r->data && r->pos > 0) {
         memmove(r->data, r->data + r->pos, r->end - r->pos);
         r->base += r->pos;
         r->end -= r->pos;
@@ -292,7 +292,7 @@ static int next_of_region(struct records *r, struct record *rec)
     size_t run = 0;     /* bytes from pos of lines that are no objects */
     size_t stretch = 0; /* of them, up to the end of the last that is not blank */
 
-    while (run < r->region) {
+    while (r->data && run < r->region) {
         const char *p = r->data + r->pos + run;
         size_t n = (size_t)((const char *)memchr(p, '\n', r->region - run) - p) + 1;
         enum line line = line_of(p, n - 1);
@@ -403,7 +403,7 @@ static int skip_byte_order_mark(struct records *r, struct err *e)
         more = fill(r, e);
     if (more < 0)
         return -1;
-    if (r->end - r->pos >= 3 && memcmp(r->data + r->pos, "\xEF\xBB\xBF", 3) == 0)
+    if (r->data && r->end - r->pos >= 3 && memcmp(r->data + r->pos, "\xEF\xBB\xBF", 3) == 0)
         r->pos += 3;
     return 0;
 }

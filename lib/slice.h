@@ -32,7 +32,9 @@ static inline int slice_cmp(struct slice a, struct slice b)
 
 static inline bool slice_eq(struct slice a, struct slice b)
 {
-    return a.n == b.n && (a.p != NULL) == (b.p != NULL) && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
+    if (!a.p || !b.p)
+        return a.p == b.p && a.n == b.n;
+    return a.n == b.n && memcmp(a.p, b.p, a.n) == 0;
 }
 
 static inline bool slice_is(struct slice a, const char *s)

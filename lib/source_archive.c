@@ -32,7 +32,7 @@ struct worker {
     bool started;
     /* the record being read */
     uint32_t archive;
-    const struct record *record;
+    struct record record;
 };
 
 static bool stopped(const struct pool *p)
@@ -49,13 +49,13 @@ static int on_event(void *ctx, const struct event *ev, struct err *e)
     if ((o->since != TIME_NONE && ev->time < o->since) ||
         (o->until != TIME_NONE && ev->time >= o->until))
         return 0;
-    return fold_add(&w->fold, ev, w->archive, w->record->number, e);
+    return fold_add(&w->fold, ev, w->archive, w->record.number, e);
 }
 
 static int on_reject(void *ctx, enum reject why, const char *detail, struct err *e)
 {
     struct worker *w = ctx;
-    const struct record *rec = w->record;
+    const struct record *rec = &w->record;
     const char *name = w->pool->archive[w->archive].name;
 
     if (atomic_load_explicit(&w->pool->shown, memory_order_relaxed) <= w->pool->o->shown) {
@@ -77,7 +77,7 @@ static int on_reject(void *ctx, enum reject why, const char *detail, struct err 
 
 static int reject_record(struct worker *w, enum reject why)
 {
-    const struct record *rec = w->record;
+    const struct record *rec = &w->record;
     char detail[96];
 
     w->counts.rejected[why]++;
@@ -94,7 +94,7 @@ static int read_record(struct worker *w, int64_t mtime)
     const struct event_sink sink = {on_event, on_reject, w};
 
     w->counts.records++;
-    switch (w->record->kind) {
+    switch (w->record.kind) {
     case RECORD_UNREAD:
         w->counts.ignored++;
         return 0;
@@ -105,7 +105,7 @@ static int read_record(struct worker *w, int64_t mtime)
     case RECORD_TEXT:
         break;
     }
-    return event_read(w->reader, (struct slice){w->record->text, w->record->len}, mtime,
+    return event_read(w->reader, (struct slice){w->record.text, w->record.len}, mtime,
                       &w->counts, &sink, &w->err);
 }
 
@@ -138,7 +138,6 @@ static int read_archive(struct worker *w, struct archive *a)
 {
     struct records *records = NULL;
     struct gzin *g = NULL;
-    struct record rec;
     int status = -1, more = 0;
 
     if (a->error) {
@@ -158,8 +157,7 @@ static int read_archive(struct worker *w, struct archive *a)
         (void)err_oom(&w->err);
         goto out;
     }
-    w->record = &rec;
-    while (!stopped(w->pool) && (more = records_next(records, &rec, &w->err)) > 0) {
+    while (!stopped(w->pool) && (more = records_next(records, &w->record, &w->err)) > 0) {
         if (read_record(w, gzin_mtime(g)) < 0)
             goto out;
     }
