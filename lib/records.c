@@ -314,7 +314,7 @@ static int next_of_region(struct records *r, struct record *rec)
         r->region -= stretch;
         return 1;
     }
-    if (r->region > 0) {
+    if (r->data && r->region > 0) {
         const char *p = r->data + r->pos;
 
         r->good_line = (size_t)((const char *)memchr(p, '\n', r->region) - p) + 1;
