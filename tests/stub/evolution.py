@@ -27,6 +27,7 @@ request, whatever the order of requests: the same run meets the same faults.
     5xx             "status" (503), with HTML
     status          "status", "body": any answer at all
     stall           says nothing for "seconds" (3600)
+    slow            the answer, after "seconds" (1)
     trickle         a byte every "seconds" (1)
     reset           breaks the connection
     close           ends the connection without an answer
@@ -424,6 +425,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             for move in moves:
                 if name in stub.instances:
                     getattr(stub.instances[name], "arrive" if move == "moving" else "leave")()
+        if rule and rule["fault"] == "slow":
+            stub.ending.wait(rule.get("seconds", 1))
         if rule and not rule["fault"] in SHAPING:
             return FAULTS[rule["fault"]](self, rule, entry)
         if self.headers.get("apikey") != stub.o.key:
@@ -537,7 +540,7 @@ FAULTS = {"429": busy, "5xx": server_error, "status": any_status, "stall": stall
           "trickle": trickle, "reset": reset, "close": close, "html": html_page,
           "misshapen": misshapen, "huge": huge, "redirect": redirect}
 CUTS = {"cut": "body", "broken_json": "json"}
-SHAPING = ("cut", "broken_json", "repeat_page", "ignore_filters", "empty")
+SHAPING = ("slow", "cut", "broken_json", "repeat_page", "ignore_filters", "empty")
 
 
 class Server(http.server.ThreadingHTTPServer):
