@@ -4,8 +4,10 @@
 # The whole story on a throwaway PostgreSQL: a generated campaign database that
 # lost a part of its webhooks, and the archives that still have them. A dry run,
 # the corrections, a second run that finds nothing, and a comparison with what
-# the generator knows to be true. The server listens on a Unix socket in a
-# temporary directory, and both are gone at the end, however it ends.
+# the generator knows to be true. Then webhooks are lost that nobody kept, and
+# Evolution is asked: a stub of it, which knows the truth. PostgreSQL listens on
+# a Unix socket in a temporary directory, the stub on 127.0.0.1, and all of them
+# are gone at the end, however it ends.
 #
 # DEMO_MESSAGES, DEMO_SEED: another size, another set.
 set -eu
@@ -14,6 +16,7 @@ cd -- "$(dirname -- "$0")/.."
 build=$PWD/${BUILD:-build}
 
 server=
+stub=
 tmp=
 
 stop_server() {
@@ -30,9 +33,17 @@ stop_server() {
     server=
 }
 
+stop_stub() {
+    [ -n "$stub" ] || return 0
+    kill -TERM "$stub" 2>/dev/null || :
+    wait "$stub" 2>/dev/null || :
+    stub=
+}
+
 finish() {
     status=$?
     trap '' HUP INT TERM
+    stop_stub
     stop_server
     [ -z "$tmp" ] || rm -rf "$tmp"
     exit "$status"
@@ -59,7 +70,8 @@ run() {
     shift 2
     printf '$ %s' "$program" && printf ' %s' "$@" && printf '\n\n'
     status=0
-    (cd "$tmp/data" && exec "$build/$program" "$@") || status=$?
+    # By its name, as it is typed: a report ends with such a command.
+    (cd "$tmp/data" && PATH=$build:$PATH && exec "$program" "$@") || status=$?
     [ "$status" -eq "$expected" ] ||
         die "$program ended with status $status instead of $expected"
 }
@@ -138,12 +150,14 @@ sql() {
 }
 
 bindir=$(sh tools/find-postgres.sh) || die "there is no PostgreSQL server; make deps-check names what is missing"
-for program in replay generate; do
+for program in replay reconcile generate; do
     [ -x "$build/$program" ] || die "$build/$program is missing; run make first"
 done
+command -v python3 >/dev/null || die "there is no python3 to run the stub of Evolution with"
 
 # Nothing of the caller's own connections, state or configuration.
-for name in $(env | sed -n 's/^\(PG[A-Z0-9_]*\)=.*/\1/p'); do
+for name in $(env | sed -n -e 's/^\(PG[A-Z0-9_]*\)=.*/\1/p' -e 's/^\(RECONCILE_[A-Z_]*\)=.*/\1/p' \
+    -e 's/^\(EVOLUTION_[A-Z_]*\)=.*/\1/p' -e 's/^\([A-Za-z_]*_proxy\)=.*/\1/p'); do
     unset "$name"
 done
 make_directory "${TMPDIR:-/tmp}" || make_directory /tmp || die "no directory for the server"
@@ -211,6 +225,86 @@ echo "of $rows messages ${before% *} were wrong before and ${after% *} are wrong
 echo "the counters of ${before#* } campaigns were wrong before and of ${after#* } are wrong now"
 [ "$after" = "0 0" ] || die "not everything was corrected"
 
+# ---- a poll -----------------------------------------------------------------------
+
+# A tenth of the messages, one after another, whose receipts went nowhere.
+heading "Webhooks are lost again, and this time nobody kept them"
+sql -A -t <<'END' >"$tmp/state.csv"
+SELECT concat_ws(',', coalesce(nullif(i.evolution_instance_name, ''), i.instance_name),
+                 t.whatsapp_message_id, floor(extract(epoch FROM c.sent_at))::bigint, 1,
+                 concat_ws(' ', CASE WHEN t.sent = 1 THEN 'SERVER_ACK' END,
+                           CASE WHEN t.delivered = 1 THEN 'DELIVERY_ACK' END,
+                           CASE WHEN t.read = 1 THEN 'READ' END,
+                           CASE WHEN t.failed = 1 THEN 'ERROR' END))
+  FROM truth t
+  JOIN campaigns_contact c USING (id)
+  JOIN notifications_whatsapp_instance i ON i.id = coalesce(
+           c.instance_used_id,
+           (SELECT l.instance_id FROM campaigns_log l
+             WHERE l.campaign_contact_id = c.id AND l.log_type = 'message_sent'
+             ORDER BY l.created_at DESC LIMIT 1),
+           (SELECT min(ci.whatsappinstance_id::text)::uuid FROM campaigns_campaign_instances ci
+             WHERE ci.campaign_id = c.campaign_id))
+ WHERE t.whatsapp_message_id <> '' AND c.sent_at IS NOT NULL;
+END
+sql <<'END'
+UPDATE campaigns_contact c
+   SET status = 'sent', delivered_at = NULL, read_at = NULL, failed_at = NULL, error_message = NULL
+  FROM truth t,
+       (SELECT percentile_disc(0.45) WITHIN GROUP (ORDER BY sent_at) AS since,
+               percentile_disc(0.55) WITHIN GROUP (ORDER BY sent_at) AS until
+          FROM campaigns_contact) lost
+ WHERE t.id = c.id AND c.sent_at >= lost.since AND c.sent_at < lost.until
+   AND c.status IN ('delivered', 'read', 'failed')
+   AND c.whatsapp_message_id <> '';
+UPDATE campaigns_campaign c
+   SET messages_delivered = n.delivered, messages_read = n.read, messages_failed = n.failed
+  FROM (SELECT campaign_id, count(delivered_at) AS delivered, count(read_at) AS read,
+               count(*) FILTER (WHERE status = 'failed') AS failed
+          FROM campaigns_contact GROUP BY campaign_id) n
+ WHERE n.campaign_id = c.id;
+END
+before=$(count_wrong)
+echo "wrong: ${before% *} messages, the counters of ${before#* } campaigns"
+
+heading "A stub of Evolution 2.3, which has stored what became of them"
+export EVOLUTION_API_KEY=demo-key
+setpriv --pdeathsig TERM -- python3 tests/stub/evolution.py --version 2.3 --state "$tmp/state.csv" \
+    --key "$EVOLUTION_API_KEY" --port-file "$tmp/port" >"$tmp/stub.log" 2>&1 </dev/null &
+stub=$!
+left=300
+until [ -s "$tmp/port" ]; do
+    left=$((left - 1))
+    if [ "$left" -eq 0 ] || ! kill -0 "$stub" 2>/dev/null; then
+        cat "$tmp/stub.log" >&2
+        die "the stub did not start"
+    fi
+    sleep 0.1
+done
+url=http://127.0.0.1:$(cat "$tmp/port")
+echo "at $url; the key is in EVOLUTION_API_KEY"
+
+heading "A dry run of the poll: what Evolution says of messages that have not settled"
+run 1 reconcile poll -d dbname=campaigns --evolution-url "$url" --sent-since 2025-03-01
+[ "$(count_wrong)" = "$before" ] || die "the dry run wrote"
+
+heading "The corrections; of the reports, which go to files now, the last line"
+run 0 reconcile poll -d dbname=campaigns --evolution-url "$url" --sent-since 2025-03-01 \
+    -q -o applied.txt --apply
+tail -n 1 "$tmp/data/applied.txt"
+
+heading "A second poll finds nothing to correct"
+run 0 reconcile poll -d dbname=campaigns --evolution-url "$url" --sent-since 2025-03-01 \
+    -q -o again.txt
+tail -n 1 "$tmp/data/again.txt"
+
+heading "Compared with what the generator knows"
+after=$(count_wrong)
+echo "of $rows messages ${before% *} were wrong before and ${after% *} are wrong now"
+echo "the counters of ${before#* } campaigns were wrong before and of ${after#* } are wrong now"
+[ "$after" = "0 0" ] || die "not everything was corrected"
+
+stop_stub
 stop_server
 echo
-echo "demo: passed; the server is stopped, nothing is left behind"
+echo "demo: passed; the servers are stopped, nothing is left behind"

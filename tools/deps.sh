@@ -133,7 +133,10 @@ look() {
             need postgresql "a PostgreSQL server" sh "$here/find-postgres.sh"
             need tzdata "the time zone database" \
                 test -e /usr/share/zoneinfo/America/Sao_Paulo
-            [ "$set" = check ] || continue
+            if [ "$set" = demo ]; then
+                need python3 "Python 3" command_exists python3
+                continue
+            fi
             need libcmocka-dev "cmocka" library_exists cmocka
             need "python3 python3-pytest" "Python 3 with pytest" \
                 sh "$here/find-python.sh"
