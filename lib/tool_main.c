@@ -4,6 +4,7 @@
 #include "outfile.h"
 #include "pg.h"
 #include "pipeline.h"
+#include "source_api.h"
 
 #include <jansson.h>
 #include <signal.h>
@@ -42,8 +43,8 @@ static int print(const struct buf *b, struct err *e)
 
 static int run(const struct options *o, int argc, char **argv, int64_t started, struct err *e)
 {
-    char libpq[32];
-    const char *libraries[] = {libpq};
+    char libpq[32], libcurl[32];
+    const char *libraries[] = {libpq, libcurl};
     struct buf text = BUF_INIT;
     int status;
 
@@ -57,7 +58,8 @@ static int run(const struct options *o, int argc, char **argv, int64_t started, 
         options_help(o->tool, &text);
     } else {
         pg_library_version(libpq, sizeof libpq);
-        options_version(o->tool, libraries, 1, &text);
+        source_api_library_version(libcurl, sizeof libcurl);
+        options_version(o->tool, libraries, o->tool == TOOL_REPLAY ? 1 : 2, &text);
     }
     status = print(&text, e);
     buf_release(&text);
