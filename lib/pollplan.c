@@ -15,6 +15,7 @@ struct planning {
     size_t n_assigned, cap;
     struct store_unsettled *row; /* those that do not name their instance come last */
     size_t rows, row_cap;
+    uint64_t unasked; /* of them, at no instance */
 };
 
 /* ---- whom to ask ---- */
@@ -44,14 +45,16 @@ out:
     return status;
 }
 
-/* Asks about a row at an instance, unless it may not be asked. */
+/* Asks about a row at an instance, unless it cannot be asked or was not chosen. */
 static int add_ask(struct planning *g, const struct store_unsettled *r, uint32_t directory,
-                   bool *asked, struct err *e)
+                   bool *can, struct err *e)
 {
     struct poll *p = g->p;
 
-    if (!p->directory->instance[directory].is_evolution ||
-        (g->c->instance && !g->c->instance[directory]))
+    if (!p->directory->instance[directory].is_evolution)
+        return 0;
+    *can = true;
+    if (g->c->instance && !g->c->instance[directory])
         return 0;
     if (p->instance_of[directory] == IDMAP_NONE && add_instance(p, directory, e) < 0)
         return -1;
@@ -66,7 +69,6 @@ static int add_ask(struct planning *g, const struct store_unsettled *r, uint32_t
     }
     p->ask[p->asks++] = (struct poll_ask){p->instance_of[directory], r->message_id, r->id,
                                           r->campaign, r->sent_at, r->created_at};
-    *asked = true;
     return 0;
 }
 
@@ -96,7 +98,7 @@ static size_t first_assigned(const struct planning *g, struct ident campaign)
 }
 
 /* Asks every active instance of the campaign's tenant and every global one. */
-static int ask_tenant(struct planning *g, const struct store_unsettled *r, bool *asked,
+static int ask_tenant(struct planning *g, const struct store_unsettled *r, bool *can,
                       struct err *e)
 {
     const struct directory *d = g->p->directory;
@@ -107,7 +109,7 @@ static int ask_tenant(struct planning *g, const struct store_unsettled *r, bool 
         const struct directory_instance *in = &d->instance[i];
 
         if (in->is_active && (!in->has_tenant || ident_eq(in->tenant, c->tenant)) &&
-            add_ask(g, r, i, asked, e) < 0)
+            add_ask(g, r, i, can, e) < 0)
             return -1;
     }
     return 0;
@@ -118,20 +120,22 @@ static int ask_about(struct planning *g, const struct store_unsettled *r, struct
     uint32_t i = r->has_instance ? idmap_find(&g->instance, r->instance_used)
                                  : idmap_find(&g->sender, r->id);
     size_t k = first_assigned(g, r->campaign);
-    bool asked = false;
+    size_t before = g->p->asks;
+    bool can = false;
 
     if (i != IDMAP_NONE) {
-        if (add_ask(g, r, i, &asked, e) < 0)
+        if (add_ask(g, r, i, &can, e) < 0)
             return -1;
     } else if (k < g->n_assigned) {
         for (; k < g->n_assigned && ident_eq(g->assigned[k].campaign, r->campaign); k++) {
-            if (add_ask(g, r, g->assigned[k].instance, &asked, e) < 0)
+            if (add_ask(g, r, g->assigned[k].instance, &can, e) < 0)
                 return -1;
         }
-    } else if (ask_tenant(g, r, &asked, e) < 0) {
+    } else if (ask_tenant(g, r, &can, e) < 0) {
         return -1;
     }
-    g->p->nobody += !asked;
+    g->p->nobody += !can;
+    g->unasked += g->p->asks == before;
     return 0;
 }
 
@@ -272,7 +276,7 @@ int poll_plan(struct poll *p, const struct directory *d, struct names *archives,
     }
     if (p->asks > 0)
         qsort(p->ask, p->asks, sizeof *p->ask, by_instance_and_id);
-    p->not_asked = total - g.rows + p->nobody;
+    p->not_asked = total - g.rows + g.unasked;
     status = 0;
 out:
     idmap_release(&g.instance);
