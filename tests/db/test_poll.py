@@ -609,9 +609,10 @@ SCOPES = [
     "instance", "campaign", "campaigns", "tenant"])
 def test_the_scope_limits_what_is_asked_and_written(mall, polls, choice, campaigns, instances):
     shop, db, g = mall
-    done = polls.run(db, "--apply", *choice(shop))
+    done, report = polls.report(db, "--apply", *choice(shop))
     assert done.status == 0, done
     assert read_campaigns(shop, db) == campaigns
+    assert report["warnings"] == []
     assert asked(g) == instances
 
 

@@ -122,7 +122,7 @@ def test_any_plan_of_faults_ends_alike(compare, seed):
 
 def test_retry_after_is_waited_for(server, polls):
     shop = Shop()
-    shop.sell(shop.campaign(), shop.instance("loja"), "loja", 3)
+    shop.sell(shop.campaign(), shop.instance("loja"), "loja", 1)
     db = shop.create(server)
     g = polls.serve(shop, faults=[{"fault": "429", "retry_after": 2, "times": 1}])
     done = polls.run(db, "--connections", "1")
