@@ -79,6 +79,10 @@ def table(head, rows):
     print()
 
 
+def per(amount, seconds):
+    return format(round(amount / seconds), ",")
+
+
 def first_line(command):
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -104,6 +108,7 @@ def machine(build):
         ["compiler", first_line(["cc", "--version"])],
         ["tool", ", ".join(v for v in versions if v)],
         ["server", first_line([pg.find_bin("postgres"), "--version"])],
+        ["load average before", "%.2f %.2f %.2f" % os.getloadavg()],
     ])
 
 
@@ -156,11 +161,12 @@ def offline_set(build, work, name, what, options):
         format(source["records"], ","), format(report["messages"]["distinct"], ","),
         source["bytes"] / 1e6, source["bytes_compressed"] / 1e6,
         " ".join(str(c) for c in command[1:-1])))
-    table(["command", "seconds, median", "from … to", "records/s", "MB/s", "CPU seconds",
-           "peak memory, MiB"],
-          [[c.name, "%.2f" % c.median(), c.spread(), format(round(source["records"] / c.median()), ","),
-            format(round(source["bytes"] / 1e6 / c.median()), ","),
-            "%.2f" % statistics.median(c.cpu), "%.0f" % max(c.peak)] for c in commands])
+    table(["command", "seconds, median", "from … to", "records/s", "MB/s", "CPU seconds, median",
+           "records per CPU second", "peak memory, MiB"],
+          [[c.name, "%.2f" % c.median(), c.spread(), per(source["records"], c.median()),
+            per(source["bytes"] / 1e6, c.median()), "%.2f" % statistics.median(c.cpu),
+            per(source["records"], statistics.median(c.cpu)), "%.0f" % max(c.peak)]
+           for c in commands])
     empty = work / "empty"
     empty.write_bytes(b"")
     least = Measured("empty", replay + ["-j", "1", empty])
