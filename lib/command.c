@@ -13,7 +13,7 @@ static bool holds_secret(const char *arg)
     return colon || (authority && strchr(arg, '%')) || strcasestr(arg, "password");
 }
 
-void command_put_argument(struct buf *b, const char *arg)
+void command_put_word(struct buf *b, const char *arg)
 {
     static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
                                 "_-+=,.:/@%";
@@ -23,8 +23,6 @@ void command_put_argument(struct buf *b, const char *arg)
     const char *control;
     const char *c;
 
-    if (holds_secret(arg))
-        arg = "...";
     if (*arg && strspn(arg, plain) == strlen(arg)) {
         buf_adds(b, arg);
         return;
@@ -40,6 +38,11 @@ void command_put_argument(struct buf *b, const char *arg)
             buf_addc(b, *c);
     }
     buf_addc(b, '\'');
+}
+
+void command_put_argument(struct buf *b, const char *arg)
+{
+    command_put_word(b, holds_secret(arg) ? "..." : arg);
 }
 
 /* Is it -n, alone or among other flags of one letter? */

@@ -4,7 +4,10 @@
 
 #include "buf.h"
 
-/* Appends one argument as a shell reads it. One that holds a secret, as a
+/* Appends a word as a shell reads it. */
+void command_put_word(struct buf *b, const char *word);
+
+/* Appends one argument of a command line, likewise. One that holds a secret, as a
  * connection string with a password does, is left out. */
 void command_put_argument(struct buf *b, const char *arg);
 

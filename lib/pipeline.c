@@ -159,7 +159,7 @@ int pipeline_run(const struct options *o, int argc, char *const *argv, int64_t s
         status = exit_status(&p);
     }
     /* A refused run still shows what it found; one that failed has found nothing whole. */
-    if (failure.status == 0 || p.refused) {
+    if (failure.status == 0 || p.tells) {
         if (write_report(&p, &second) < 0) {
             if (p.run.applied)
                 (void)err_prefix(&second, "%llu correction(s) had been committed",

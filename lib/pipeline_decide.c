@@ -87,34 +87,44 @@ static void warn_of_rows(struct pipeline *p)
     }
 }
 
-/* The poll that would ask about the messages of a gap. */
-static struct slice gap_command(struct pipeline *p, struct slice instance, const struct gap *g)
+/* The poll that would ask about the messages of a gap; p NULL: nobody can be
+ * asked. A name that several instances bear is left out, so all are asked. */
+static int gap_command(struct pipeline *p, const struct gap *g, struct slice *command,
+                       struct err *e)
 {
+    const struct directory_instance *in = &p->directory.instance[g->instance];
+    const struct directory_named *named = directory_lookup(&p->directory, in->name);
     struct buf b = BUF_INIT;
     char since[TIME_TEXT_SIZE], until[TIME_TEXT_SIZE];
-    struct slice command;
 
-    buf_adds(&b, "reconcile poll --instance ");
-    command_put_argument(&b, instance.p);
+    *command = SLICE_NONE;
+    if (!in->is_evolution)
+        return 0;
+    buf_adds(&b, "reconcile poll");
+    if (named && named->n == 1) {
+        buf_adds(&b, " --instance ");
+        command_put_word(&b, in->name.p);
+    }
     buf_addf(&b, " --sent-since %s --sent-until %s --apply", time_format(g->from, since),
              time_format(g->until + 1, until));
-    command = (struct slice){b.failed ? NULL : arena_dup(&p->judge.arena, b.data, b.len), b.len};
+    if (!b.failed)
+        *command = (struct slice){arena_dup(&p->judge.arena, b.data, b.len), b.len};
     buf_release(&b);
-    return command;
+    return command->p ? 0 : err_oom(e);
 }
 
 static int on_gap(void *ctx, const struct gap *g, struct err *e)
 {
     struct pipeline *p = ctx;
-    struct slice name = p->directory.instance[g->instance].name;
     struct run_gap *grown = realloc(p->run.gap, (p->run.gaps + 1) * sizeof *grown);
 
     if (!grown)
         return err_oom(e);
     p->run.gap = grown;
-    grown[p->run.gaps] =
-        (struct run_gap){name, g->from, g->until, g->messages, gap_command(p, name, g)};
-    return grown[p->run.gaps++].command.p ? 0 : err_oom(e);
+    grown += p->run.gaps++;
+    *grown = (struct run_gap){p->directory.instance[g->instance].name, g->from, g->until,
+                              g->messages, SLICE_NONE};
+    return gap_command(p, g, &grown->command, e);
 }
 
 static int judge_all(struct pipeline *p, bool all, struct err *e)
@@ -251,7 +261,7 @@ int pipeline_apply(struct pipeline *p, struct err *e)
     int status;
 
     if (p->warnings.refused) {
-        p->refused = true;
+        p->tells = true;
         return err_set(e, EXIT_FAILED, "nothing was written");
     }
     status = apply_run(p->store, &ao, p->run.correction, p->run.corrections, p->run.campaign,

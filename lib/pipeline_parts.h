@@ -37,7 +37,7 @@ struct pipeline {
     struct buf command;
     struct run run;
     bool matched_only; /* a part of a poll: rows without evidence wait for the last */
-    bool refused;    /* there was a reason not to write */
+    bool tells;        /* the run failed, but its report is worth having */
     bool incomplete; /* some input could not be read or used: EXIT_INPUT */
 };
 

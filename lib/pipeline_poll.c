@@ -446,6 +446,7 @@ static int finish(struct polling *g, struct err *e)
     }
     if (!all_given_up(&p->poll))
         return 0;
+    p->tells = true;
     (void)err_set(e, EXIT_FAILED, "every instance was given up");
     if (p->run.applied && p->run.messages.updated > 0)
         (void)err_prefix(e, "%llu correction(s) had been committed",

@@ -258,9 +258,12 @@ static void put_gaps(struct buf *b, const struct run *r)
         buf_addf(b, "  %" PRIu64 " messages without a receipt, sent by ", g->messages);
         textw_name(b, g->instance, 32);
         buf_addf(b, "\n    from  %s\n", time_format(g->from, time));
-        buf_addf(b, "    until %s\n    ", time_format(g->until, time));
-        textw_name(b, g->command, SIZE_MAX);
-        buf_addc(b, '\n');
+        buf_addf(b, "    until %s\n", time_format(g->until, time));
+        if (g->command.p) {
+            buf_adds(b, "    ");
+            textw_name(b, g->command, SIZE_MAX);
+            buf_addc(b, '\n');
+        }
     }
 }
 

@@ -32,7 +32,7 @@ struct run_gap {
     struct slice instance; /* its name */
     int64_t from, until;   /* sent_at of the first and of the last message without a receipt */
     uint64_t messages;
-    struct slice command; /* what would fill it */
+    struct slice command; /* what would fill it; p NULL: nobody can be asked */
 };
 
 struct run {

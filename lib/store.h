@@ -124,8 +124,7 @@ typedef int store_assigned_fn(void *ctx, struct ident campaign, struct ident ins
                               struct err *e);
 int store_read_assigned(struct store *s, store_assigned_fn *fn, void *ctx, struct err *e);
 
-/* The instances that sent those rows of n campaigns, sent ones, that do not
- * name theirs: that of the row's latest message_sent log row. Tells nothing
+/* The instances that sent those rows of n campaigns that do not name theirs: that of the row's latest message_sent log row. Tells nothing
  * where there is no usable log table. */
 typedef int store_sender_fn(void *ctx, struct ident row, struct ident instance, struct err *e);
 int store_read_senders(struct store *s, const struct ident *campaigns, size_t n,

@@ -6,6 +6,6 @@
 SELECT DISTINCT ON (l.campaign_contact_id) l.campaign_contact_id, l.instance_id
 FROM :logs l
 JOIN :contacts c ON c.id = l.campaign_contact_id
-WHERE c.campaign_id = ANY ($1) AND c.instance_used_id IS NULL AND c.sent_at IS NOT NULL
+WHERE c.campaign_id = ANY ($1) AND c.instance_used_id IS NULL
   AND l.log_type = 'message_sent' AND l.instance_id IS NOT NULL
 ORDER BY l.campaign_contact_id, l.created_at DESC, l.instance_id

@@ -345,7 +345,6 @@ def test_else_the_instance_of_the_latest_log_row_that_has_one(town):
     assert names == {"second"} and after[row] == "read"
 
 
-@pytest.mark.xfail(strict=True, reason="log rows are read for rows with a sent_at only")
 def test_the_log_row_counts_for_a_row_without_sent_at_too(town):
     shop = Shop()
     logged, assigned = shop.instance("logged"), shop.instance("assigned")
