@@ -46,6 +46,7 @@ static int insert(struct tally *t, size_t at, struct slice text, uint64_t count)
     }
     if (text.n > 0)
         memcpy(copy, text.p, text.n);
+    copy[text.n] = '\0';
     memmove(t->entry + at + 1, t->entry + at, (t->n - at) * sizeof *t->entry);
     t->entry[at] = (struct tally_entry){copy, text.n, count};
     if (++t->n > TALLY_MAX) {

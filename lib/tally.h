@@ -15,7 +15,7 @@
 #define TALLY_TEXT 128 /* bytes kept of a text */
 
 struct tally_entry {
-    char *text; /* owned, n bytes */
+    char *text; /* owned, n bytes and a NUL */
     size_t n;
     uint64_t count;
 };
@@ -26,7 +26,10 @@ struct tally {
     uint64_t others; /* counted for texts that are not kept */
 };
 
-#define TALLY_INIT {NULL, 0, 0}
+#define TALLY_INIT                                                                                 \
+    {                                                                                              \
+        NULL, 0, 0                                                                                 \
+    }
 
 int tally_add(struct tally *t, struct slice text, uint64_t count); /* -1: no memory */
 int tally_merge(struct tally *into, const struct tally *from);
