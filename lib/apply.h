@@ -11,7 +11,7 @@
 #include "store.h"
 
 enum outcome {
-    OUTCOME_PLANNED,  /* not written (yet): a dry run, or the run ended before */
+    OUTCOME_PLANNED, /* not written (yet): a dry run, or the run ended before */
     OUTCOME_WRITTEN,
     OUTCOME_MOOT,     /* decided again on the row as it was by then: nothing left to correct */
     OUTCOME_CONFLICT, /* moved again, or is gone: left alone */
@@ -37,8 +37,9 @@ struct correction {
 struct campaign_result {
     struct ident id, tenant;
     struct slice name;
-    struct counters stored;     /* in the snapshot */
-    struct counters recomputed; /* over its rows after their corrections; after apply: as recounted */
+    struct counters stored; /* in the snapshot */
+    struct counters
+        recomputed; /* over its rows after their corrections; after apply: as recounted */
     size_t corrections;
     bool left_alone; /* set by the caller, or by apply where what is written breaks
                       * read <= delivered <= sent <= total: nothing of it is written */
@@ -59,10 +60,10 @@ struct apply_options {
     bool single_transaction; /* all contacts, then all campaigns, one COMMIT */
     bool fix_total;          /* write total_contacts too */
     int64_t lock_timeout;    /* µs to wait for a campaign's lock; 0 = for ever */
-    int retries;             /* of a batch after a deadlock, lock time-out or serialization failure */
-    int64_t pause;           /* µs between batches */
+    int retries;   /* of a batch after a deadlock, lock time-out or serialization failure */
+    int64_t pause; /* µs between batches */
     apply_redecide_fn *redecide; /* NULL: a row that moved is a conflict */
-    void *ctx; /* of redecide */
+    void *ctx;                   /* of redecide */
 };
 
 struct apply_summary {

@@ -16,11 +16,14 @@ struct arena {
     size_t total;             /* bytes held by all blocks */
 };
 
-#define ARENA_INIT {NULL, 0, 0}
+#define ARENA_INIT                                                                                 \
+    {                                                                                              \
+        NULL, 0, 0                                                                                 \
+    }
 
-void *arena_alloc(struct arena *a, size_t n);                /* aligned to 8; NULL without memory */
-char *arena_dup(struct arena *a, const void *p, size_t n);   /* copy of n bytes and a NUL */
+void *arena_alloc(struct arena *a, size_t n);              /* aligned to 8; NULL without memory */
+char *arena_dup(struct arena *a, const void *p, size_t n); /* copy of n bytes and a NUL */
 void arena_release(struct arena *a);
-void arena_join(struct arena *into, struct arena *from);     /* hands over all of from's blocks */
+void arena_join(struct arena *into, struct arena *from); /* hands over all of from's blocks */
 
 #endif

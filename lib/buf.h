@@ -20,7 +20,10 @@ struct buf {
     bool failed; /* an addition was lost */
 };
 
-#define BUF_INIT {NULL, 0, 0, 0, false}
+#define BUF_INIT                                                                                   \
+    {                                                                                              \
+        NULL, 0, 0, 0, false                                                                       \
+    }
 
 void buf_release(struct buf *b);                      /* frees the contents; b is as new */
 void buf_clear(struct buf *b);                        /* empties b, keeps its memory */

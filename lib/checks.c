@@ -131,8 +131,9 @@ static int refuse_campaign(struct coverage *c, const struct store_span *s, uint3
         warnings_refuse(c->w, c->apply,
                         "campaign \"%s\" (%s) cannot be rebuilt: it reaches from %s to %s, the "
                         "archives' events of instance \"%s\" from %s to %s",
-                        campaign ? campaign->name.p : "", id, from, to, d->instance[instance].name.p,
-                        time_format(r->first, first), time_format(r->last, last));
+                        campaign ? campaign->name.p : "", id, from, to,
+                        d->instance[instance].name.p, time_format(r->first, first),
+                        time_format(r->last, last));
     else
         warnings_refuse(c->w, c->apply,
                         "campaign \"%s\" (%s) cannot be rebuilt: it reaches from %s to %s, and the "

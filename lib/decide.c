@@ -64,8 +64,8 @@ bool row_state_eq(const struct row_state *a, const struct row_state *b)
 
 const char *cause_name(enum cause c)
 {
-    static const char *const names[CAUSE_COUNT] = {"",         "missed_webhook", "overwritten",
-                                                   "inconsistent", "unproven",   "timestamp"};
+    static const char *const names[CAUSE_COUNT] = {
+        "", "missed_webhook", "overwritten", "inconsistent", "unproven", "timestamp"};
 
     return names[c];
 }
@@ -158,8 +158,8 @@ static void final_times(const struct deciding *d, struct decision *out)
     } else {
         at[M_SENT] = not_known(d, M_SENT);
     }
-    at[M_FAILED] = out->after.status == ROW_FAILED ? first_known(d, M_FAILED, out)
-                                                   : not_known(d, M_FAILED);
+    at[M_FAILED] =
+        out->after.status == ROW_FAILED ? first_known(d, M_FAILED, out) : not_known(d, M_FAILED);
 }
 
 /* The text without its NULs, which PostgreSQL cannot hold. */
@@ -278,7 +278,7 @@ void decide(const struct row_state *r, const struct evidence *e, const struct po
     out->cause = find_cause(&d, &out->after);
     if (out->cause == CAUSE_NONE)
         out->approximate = 0;
-    out->regression = out->cause == CAUSE_UNPROVEN ||
-                      (out->after.status == ROW_FAILED &&
-                       (r->status == ROW_DELIVERED || r->status == ROW_READ));
+    out->regression =
+        out->cause == CAUSE_UNPROVEN ||
+        (out->after.status == ROW_FAILED && (r->status == ROW_DELIVERED || r->status == ROW_READ));
 }

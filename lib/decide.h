@@ -14,8 +14,8 @@ struct row_state {
 };
 
 struct policy {
-    bool rebuild;                 /* --rebuild: only what the evidence proves */
-    bool by_merge;                /* ... but this row by merge: no message id, or doubtful evidence */
+    bool rebuild;  /* --rebuild: only what the evidence proves */
+    bool by_merge; /* ... but this row by merge: no message id, or doubtful evidence */
     bool failed_unless_delivered; /* --failed-wins=unless-delivered */
     bool earliest;                /* --timestamps=earliest */
     bool null_approximate;        /* --approximate-times=null */

@@ -28,7 +28,7 @@ struct directory {
     struct arena arena;
     struct directory_instance *instance;
     uint32_t instances, instance_cap;
-    struct names names;           /* trimmed, in ASCII lower case */
+    struct names names;            /* trimmed, in ASCII lower case */
     struct directory_named *named; /* by number of the name */
     uint32_t named_cap;
     struct store_campaign *campaign; /* all of the database, in no order */

@@ -22,7 +22,10 @@ struct err {
     char text[1024]; /* one line: lower case, no full stop, object and reason named */
 };
 
-#define ERR_INIT {0, ""}
+#define ERR_INIT                                                                                   \
+    {                                                                                              \
+        0, ""                                                                                      \
+    }
 
 /* Fills *e and returns -1, so that a caller can write `return err_set(...)`. */
 int err_set(struct err *e, int status, const char *fmt, ...) __attribute__((format(printf, 3, 4)));

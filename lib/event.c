@@ -128,8 +128,18 @@ static int read_error(struct reading *g, struct slice update_error, struct slice
     return 0;
 }
 
-enum update_key { U_KEY, U_KEYID, U_ID, U_MESSAGEID, U_UPDATE, U_STATUS, U_DATETIME, U_OWNER,
-                  U_ERROR, U_COUNT };
+enum update_key {
+    U_KEY,
+    U_KEYID,
+    U_ID,
+    U_MESSAGEID,
+    U_UPDATE,
+    U_STATUS,
+    U_DATETIME,
+    U_OWNER,
+    U_ERROR,
+    U_COUNT
+};
 
 /* The message's id. 0 with p NULL: none that can be used. */
 static int read_id(struct reading *g, const struct slice *u, struct slice *id)
@@ -296,7 +306,16 @@ static int read_body(struct reading *g, struct slice object, struct slice event,
 
 /* --- wrappers --- */
 
-enum { W_EVENT, W_DATA, W_BODY, W_PAYLOAD, W_REQUEST_BODY, W_MESSAGE, W_TIMES, W_COUNT = W_TIMES + 7 };
+enum {
+    W_EVENT,
+    W_DATA,
+    W_BODY,
+    W_PAYLOAD,
+    W_REQUEST_BODY,
+    W_MESSAGE,
+    W_TIMES,
+    W_COUNT = W_TIMES + 7
+};
 
 static int unwrap(struct reading *g, struct slice value, unsigned depth);
 

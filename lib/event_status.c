@@ -83,8 +83,8 @@ int event_status_read(struct slice value, const struct event_options *o,
     case JWALK_STRING:
         if (!jwalk_string(value, tmp, &s))
             return -1;
-        *what = event_is_digits(s) ? read_code(event_digits_value(s), o, counts)
-                                   : status_of_word(s);
+        *what =
+            event_is_digits(s) ? read_code(event_digits_value(s), o, counts) : status_of_word(s);
         return count_raw(s, counts);
     case JWALK_NUMBER:
         return read_number(value, o, counts, what);

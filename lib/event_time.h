@@ -22,7 +22,7 @@ int64_t event_date_time(struct slice value, const struct zone *zone, struct buf 
  * milliseconds from 12 digits on; text or number. */
 int64_t event_received(struct slice value, struct buf *tmp);
 
-bool event_is_digits(struct slice s);          /* ASCII digits, at least one */
-int64_t event_digits_value(struct slice s);    /* INT64_MAX where it is larger */
+bool event_is_digits(struct slice s);       /* ASCII digits, at least one */
+int64_t event_digits_value(struct slice s); /* INT64_MAX where it is larger */
 
 #endif

@@ -18,7 +18,8 @@ int sighting_cmp(const struct names *archives, const struct sighting *a, struct 
     return slice_cmp(a_error, b_error);
 }
 
-void evidence_merge(const struct names *archives, struct evidence *into, const struct evidence *from)
+void evidence_merge(const struct names *archives, struct evidence *into,
+                    const struct evidence *from)
 {
     int m;
 
@@ -28,7 +29,8 @@ void evidence_merge(const struct names *archives, struct evidence *into, const s
 
         if (!(from->seen & M_BIT(m)))
             continue;
-        if ((into->seen & M_BIT(m)) && sighting_cmp(archives, &into->at[m], a, &from->at[m], b) <= 0)
+        if ((into->seen & M_BIT(m)) &&
+            sighting_cmp(archives, &into->at[m], a, &from->at[m], b) <= 0)
             continue;
         into->at[m] = from->at[m];
         if (m == M_FAILED)

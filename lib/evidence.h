@@ -36,6 +36,7 @@ int sighting_cmp(const struct names *archives, const struct sighting *a, struct 
 
 /* Takes the least of each into *into: commutative, associative, idempotent.
  * The error's bytes are shared, not copied. */
-void evidence_merge(const struct names *archives, struct evidence *into, const struct evidence *from);
+void evidence_merge(const struct names *archives, struct evidence *into,
+                    const struct evidence *from);
 
 #endif

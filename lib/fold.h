@@ -15,7 +15,7 @@
 
 /* What is known of an instance besides its messages. */
 struct fold_instance {
-    int64_t first, last; /* least and greatest exact event time; TIME_NONE: none */
+    int64_t first, last;  /* least and greatest exact event time; TIME_NONE: none */
     struct histogram lag; /* received time - date_time, of its status events that had both */
 };
 
@@ -28,12 +28,12 @@ struct fold_entry {
 
 struct fold {
     const struct names *archives; /* what sightings index; not owned */
-    struct arena arena;          /* ids and error texts */
-    struct fold_entry **entry;   /* in order of (instance, message id) after fold_sort */
+    struct arena arena;           /* ids and error texts */
+    struct fold_entry **entry;    /* in order of (instance, message id) after fold_sort */
     size_t n, cap;
-    uint32_t *slot; /* open addressing: index of an entry + 1, 0 = free */
-    size_t slots;   /* a power of two */
-    struct names names; /* of instances, as given */
+    uint32_t *slot;                 /* open addressing: index of an entry + 1, 0 = free */
+    size_t slots;                   /* a power of two */
+    struct names names;             /* of instances, as given */
     struct fold_instance *instance; /* by number of its name */
     uint32_t instance_cap;
 };

@@ -12,11 +12,11 @@
 
 struct gapbook {
     const struct directory *directory;
-    struct idmap instance;     /* id -> index of directory.instance */
-    struct idmap sender;       /* row -> that index, of rows that do not name theirs */
-    struct idmap tenant;       /* id -> index of shared */
-    struct gap_list *own;      /* by index of directory.instance */
-    struct gap_list *shared;   /* of unknown senders, by tenant */
+    struct idmap instance;       /* id -> index of directory.instance */
+    struct idmap sender;         /* row -> that index, of rows that do not name theirs */
+    struct idmap tenant;         /* id -> index of shared */
+    struct gap_list *own;        /* by index of directory.instance */
+    struct gap_list *shared;     /* of unknown senders, by tenant */
     uint32_t instances, tenants; /* how many lists there are */
 };
 

@@ -15,10 +15,10 @@
 
 /* One message of one instance. */
 struct gap_message {
-    int64_t sent_at;   /* µs UTC */
-    struct ident row;  /* breaks ties */
-    bool receipt;      /* delivered, read or failed, by row and evidence together */
-    bool proven;       /* ... by evidence alone */
+    int64_t sent_at;  /* µs UTC */
+    struct ident row; /* breaks ties */
+    bool receipt;     /* delivered, read or failed, by row and evidence together */
+    bool proven;      /* ... by evidence alone */
 };
 
 struct gap_list {

@@ -21,7 +21,10 @@ struct histogram {
     size_t n, cap;
 };
 
-#define HISTOGRAM_INIT {NULL, 0, 0}
+#define HISTOGRAM_INIT                                                                             \
+    {                                                                                              \
+        NULL, 0, 0                                                                                 \
+    }
 
 int histogram_add(struct histogram *h, int64_t us, uint64_t count); /* -1: no memory */
 int histogram_merge(struct histogram *into, const struct histogram *from);

@@ -15,7 +15,10 @@ struct idmap {
     size_t n;
 };
 
-#define IDMAP_INIT {NULL, 0, 0}
+#define IDMAP_INIT                                                                                 \
+    {                                                                                              \
+        NULL, 0, 0                                                                                 \
+    }
 
 /* The number of id; adds it with `value` where it is not there. IDMAP_NONE
  * without memory. */

@@ -8,9 +8,9 @@
 
 /* What may come next. The states of one token are together. */
 enum state {
-    S_START,       /* '{' or '[' */
-    S_KEY_OR_END,  /* after '{' */
-    S_KEY,         /* after ',' in an object */
+    S_START,      /* '{' or '[' */
+    S_KEY_OR_END, /* after '{' */
+    S_KEY,        /* after ',' in an object */
     S_COLON,
     S_VALUE,
     S_VALUE_OR_END, /* after '[' */

@@ -22,15 +22,15 @@ enum jsonscan_result {
 };
 
 struct jsonscan {
-    size_t at;                           /* bytes of the text looked at */
-    size_t number;                       /* where the number being read begins */
+    size_t at;                               /* bytes of the text looked at */
+    size_t number;                           /* where the number being read begins */
     uint64_t is_object[JSONSCAN_DEPTH / 64]; /* a bit per open level: object or array */
-    unsigned depth;                      /* levels open */
-    unsigned hex;                        /* value of the \u escape being read */
-    unsigned low, high;                  /* bounds of the next byte of a UTF-8 sequence */
+    unsigned depth;                          /* levels open */
+    unsigned hex;                            /* value of the \u escape being read */
+    unsigned low, high;                      /* bounds of the next byte of a UTF-8 sequence */
     uint8_t state;
-    uint8_t left;       /* bytes or digits to come in the sequence, escape or literal */
-    bool key;           /* the string being read is a key */
+    uint8_t left;        /* bytes or digits to come in the sequence, escape or literal */
+    bool key;            /* the string being read is a key */
     bool high_surrogate; /* a \uD800..\uDBFF waits for its other half */
     const char *literal; /* what remains of true, false or null */
 };

@@ -17,10 +17,10 @@ struct judge_options {
 
 /* What the clock of one instance name looks like (docs/semantics.md 5, "Wrong clock"). */
 struct judge_clock {
-    uint64_t rows;          /* matched rows with an exact time */
-    uint64_t early;         /* ... that lies more than 10 minutes before their sent_at */
+    uint64_t rows;             /* matched rows with an exact time */
+    uint64_t early;            /* ... that lies more than 10 minutes before their sent_at */
     struct histogram early_by; /* how much, of those */
-    struct histogram lag;   /* received time - date_time, of all its status events */
+    struct histogram lag;      /* received time - date_time, of all its status events */
 };
 
 struct judge {

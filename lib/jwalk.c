@@ -169,7 +169,7 @@ bool jwalk_string(struct slice value, struct buf *tmp, struct slice *out)
     return true;
 }
 
-#define KEY_MAX 64 /* bytes of a key that anyone looks for */
+#define KEY_MAX 64                /* bytes of a key that anyone looks for */
 #define ESCAPED_MAX (6 * KEY_MAX) /* bytes that it takes when all of it is escaped */
 
 /* Sets found[i] to value for the key that it belongs to, if it is one of ours. */

@@ -61,8 +61,8 @@ static int on_row(void *ctx, const struct store_row *r, struct err *e)
         b->found = p;
         b->cap = cap;
     }
-    b->found[b->n_found++] = (struct found){r->id, r->campaign, r->instance_used, r->has_instance,
-                                            (size_t)(id - b->id)};
+    b->found[b->n_found++] =
+        (struct found){r->id, r->campaign, r->instance_used, r->has_instance, (size_t)(id - b->id)};
     return 0;
 }
 

@@ -40,7 +40,7 @@ struct match_table {
     struct idmap campaigns; /* of rows that evidence speaks for */
     struct arena arena;
     uint64_t used, not_campaign_message, ambiguous, instance_mismatch; /* evidence keys */
-    uint64_t *mismatch; /* evidence keys by source */
+    uint64_t *mismatch;                                                /* evidence keys by source */
 };
 
 /* Asks the database about all entries of the sorted fold that `keep` wants
@@ -51,9 +51,8 @@ int match_run(struct match_table *t, const struct fold *f, const struct director
 
 /* A table that is filled by match_use: sources are known, rows too. The names of
  * the sources are not copied. */
-int match_init(struct match_table *t, const struct names *archives,
-               const struct directory *d, const struct match_source *source, uint32_t n,
-               struct err *e);
+int match_init(struct match_table *t, const struct names *archives, const struct directory *d,
+               const struct match_source *source, uint32_t n, struct err *e);
 
 /* Evidence of a source that speaks for a row of a campaign. */
 int match_use(struct match_table *t, uint32_t source, const struct evidence *evidence,

@@ -22,7 +22,10 @@ struct names {
     uint32_t last;  /* the newest hit, the likeliest next */
 };
 
-#define NAMES_INIT {NULL, NULL, 0, 0, NULL, 0, 0}
+#define NAMES_INIT                                                                                 \
+    {                                                                                              \
+        NULL, NULL, 0, 0, NULL, 0, 0                                                               \
+    }
 
 /* Adds a name or finds it; NAMES_NONE without memory. */
 uint32_t names_add(struct names *t, struct slice name);

@@ -35,12 +35,12 @@ static const struct opt table[] = {
      NULL, 0, 0, 0},
     {"dry-run", 'n', NULL, EVERY, OPT_FLAG, AT(dry_run),
      "write nothing; wins over --apply, wherever given", NULL, NULL, NULL, 0, 0, 0},
-    {"batch", 0, "ROWS", EVERY, OPT_NUMBER, AT(batch), "corrections per transaction at most", "5000",
-     NULL, NULL, NEEDS_DATABASE, 1, 1000000},
+    {"batch", 0, "ROWS", EVERY, OPT_NUMBER, AT(batch), "corrections per transaction at most",
+     "5000", NULL, NULL, NEEDS_DATABASE, 1, 1000000},
     {"single-transaction", 0, NULL, EVERY, OPT_FLAG, AT(single_transaction),
      "all corrections in one transaction", NULL, NULL, NULL, NEEDS_DATABASE, 0, 0},
-    {"lock-wait", 0, "AGE", EVERY, OPT_AGE, AT(lock_wait), "how long to wait for another run to end",
-     "0", NULL, NULL, NEEDS_DATABASE, 0, 0},
+    {"lock-wait", 0, "AGE", EVERY, OPT_AGE, AT(lock_wait),
+     "how long to wait for another run to end", "0", NULL, NULL, NEEDS_DATABASE, 0, 0},
     {"pause", 0, "MS", EVERY, OPT_MILLISECONDS, AT(pause), "pause between batches, milliseconds",
      "0", NULL, NULL, NEEDS_DATABASE, 0, 0},
 
@@ -55,8 +55,8 @@ static const struct opt table[] = {
      NULL, 0, 0, 0},
     {"instance", 0, "NAME", REPLAY, OPT_LIST, AT(instance),
      "only what this instance says; repeatable", NULL, NULL, NULL, 0, 0, 0},
-    {"instance", 0, "NAME", POLL, OPT_LIST, AT(instance), "ask only this instance; repeatable", NULL,
-     NULL, NULL, 0, 0, 0},
+    {"instance", 0, "NAME", POLL, OPT_LIST, AT(instance), "ask only this instance; repeatable",
+     NULL, NULL, NULL, 0, 0, 0},
     {"since", 0, "TIME", REPLAY, OPT_TIME, AT(since_text),
      "only events from this time on: RFC 3339, a date, or an age such as 36h or 7d", NULL, NULL,
      NULL, 0, 0, 0},
@@ -149,8 +149,8 @@ static const struct opt table[] = {
      NEEDS_DATABASE, 0, 0},
 
     {.tools = EVERY, .help = "Output"},
-    {"format", 0, "text|json", EVERY, OPT_CHOICE, AT(format), "of the report", "text", NULL, NULL, 0,
-     0, 0},
+    {"format", 0, "text|json", EVERY, OPT_CHOICE, AT(format), "of the report", "text", NULL, NULL,
+     0, 0, 0},
     {"output", 'o', "FILE", EVERY, OPT_FILE, AT(output), "the report; - is stdout", "-", "stdout",
      NULL, 0, 0, 0},
     {"details", 0, NULL, EVERY, OPT_FLAG, AT(report.details), "list every correction", NULL, NULL,
@@ -160,12 +160,12 @@ static const struct opt table[] = {
      NULL, NULL, 0, 0, 0},
     {"rejects", 0, "FILE", REPLAY, OPT_DISK_FILE, AT(rejects),
      "write every rejected record, API keys masked", NULL, NULL, NULL, 0, 0, 0},
-    {"quiet", 'q', NULL, EVERY, OPT_FLAG, AT(quiet), "on stderr only errors", NULL, NULL, NULL, 0, 0,
-     0},
+    {"quiet", 'q', NULL, EVERY, OPT_FLAG, AT(quiet), "on stderr only errors", NULL, NULL, NULL, 0,
+     0, 0},
     {"verbose", 'v', NULL, EVERY, OPT_FLAG, AT(verbose),
      "more on stderr, and all campaigns in scope in the report", NULL, NULL, NULL, 0, 0, 0},
-    {"help", 0, NULL, EVERY | RECONCILE, OPT_STOP, AT(help), "print this, and end", NULL, NULL, NULL,
-     0, 0, 0},
+    {"help", 0, NULL, EVERY | RECONCILE, OPT_STOP, AT(help), "print this, and end", NULL, NULL,
+     NULL, 0, 0, 0},
     {"version", 0, NULL, EVERY | RECONCILE, OPT_STOP, AT(version),
      "print version and libraries, and end", NULL, NULL, NULL, 0, 0, 0},
 };
@@ -281,7 +281,8 @@ static int read_rate(struct options *o, struct err *e)
     if (end != o->rate_text && (*end == '\0' || strcmp(end, "/s") == 0) && errno == 0 &&
         o->rate >= 0.001 && o->rate <= 1e6)
         return 0;
-    return err_set(e, EXIT_USAGE, "invalid value \"%s\" for --rate: requests per second, such as 10/s",
+    return err_set(e, EXIT_USAGE,
+                   "invalid value \"%s\" for --rate: requests per second, such as 10/s",
                    o->rate_text);
 }
 
@@ -462,8 +463,8 @@ int options_parse(struct options *o, enum tool tool, int argc, char *const *argv
     if (check_environment(e) < 0 || read_times(o, now, e) < 0 || read_rate(o, e) < 0)
         return -1;
     derive(o);
-    if (check_operands(o, e) < 0 || check_poll(o, e) < 0 || check_offline(o, e) < 0 || check_scope(o, e) < 0 ||
-        check_outputs(o, e) < 0)
+    if (check_operands(o, e) < 0 || check_poll(o, e) < 0 || check_offline(o, e) < 0 ||
+        check_scope(o, e) < 0 || check_outputs(o, e) < 0)
         return -1;
     return 0;
 }

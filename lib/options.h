@@ -56,9 +56,9 @@ struct options {
     const char *api_key_file;  /* NULL: the key is in the environment */
     int strategy;              /* enum api_strategy */
     int64_t connections, page_size;
-    double rate;               /* requests per second; 0: no limit */
+    double rate;                         /* requests per second; 0: no limit */
     int64_t request_timeout, retry_time; /* µs */
-    const char *cacert;        /* NULL: the system's */
+    const char *cacert;                  /* NULL: the system's */
 
     /* how it is understood */
     int status_codes;             /* enum status_codes */

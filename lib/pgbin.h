@@ -81,7 +81,10 @@ struct pg_copy_reader {
     bool ended;       /* the trailer has been read */
 };
 
-#define PG_COPY_READER_INIT {BUF_INIT, false, false}
+#define PG_COPY_READER_INIT                                                                        \
+    {                                                                                              \
+        BUF_INIT, false, false                                                                     \
+    }
 
 /* Calls fn for each row that is complete with these n bytes. */
 int pg_copy_read(struct pg_copy_reader *r, const char *p, size_t n, pg_row_fn *fn, void *ctx,

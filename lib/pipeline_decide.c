@@ -201,8 +201,8 @@ int pipeline_decide(struct pipeline *p, struct err *e)
     if (store_snapshot_begin(p->store, &p->run.snapshot_at, e) < 0)
         return -1;
     if (directory_read(&p->directory, p->store, e) < 0 ||
-        scope_instances_by_directory(&p->instances, &instances, &p->fold.names, &p->directory,
-                                     e) < 0 ||
+        scope_instances_by_directory(&p->instances, &instances, &p->fold.names, &p->directory, e) <
+            0 ||
         match_run(&p->matches, &p->fold, &p->directory, p->store, o->any_instance, scope_keeps,
                   &p->instances, e) < 0 ||
         take_matches(p, e) < 0 || find_touched(p, &touched, e) < 0 ||
@@ -235,8 +235,9 @@ static void take_outcomes(struct pipeline *p, const struct apply_summary *sum)
 
         if (!c->busy)
             continue;
-        warnings_add(&p->warnings, "campaign \"%s\" (%s) stayed locked: its counters are not written",
-                     c->name.p, ident_format(p->run.kinds.campaign, c->id, id));
+        warnings_add(&p->warnings,
+                     "campaign \"%s\" (%s) stayed locked: its counters are not written", c->name.p,
+                     ident_format(p->run.kinds.campaign, c->id, id));
         p->incomplete = true;
     }
     n->conflicts = sum->conflicts;
@@ -267,8 +268,8 @@ int pipeline_apply(struct pipeline *p, struct err *e)
     status = apply_run(p->store, &ao, p->run.correction, p->run.corrections, p->run.campaign,
                        p->run.campaigns, &sum, e);
     if (status < 0) {
-        (void)err_prefix(e, "%zu correction(s) in %zu transaction(s) had been committed", sum.written,
-                         sum.batches);
+        (void)err_prefix(e, "%zu correction(s) in %zu transaction(s) had been committed",
+                         sum.written, sum.batches);
         return -1;
     }
     p->run.applied = true;

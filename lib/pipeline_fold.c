@@ -60,7 +60,9 @@ static int read_archives(struct pipeline *p, struct err *e)
                    .date_time_zone = o->date_time_table},
         .max_record = (size_t)o->max_record,
         .jobs = (unsigned)o->jobs,
-        .shown = o->verbose ? UINT32_MAX - 1 : o->quiet ? 0 : REJECTS_SHOWN,
+        .shown = o->verbose ? UINT32_MAX - 1
+                 : o->quiet ? 0
+                            : REJECTS_SHOWN,
         .now = p->run.started_at,
         .since = o->since,
         .until = o->until,
@@ -110,8 +112,8 @@ static int read_states(struct pipeline *p, struct err *e)
     size_t i;
 
     for (i = 0; i < p->o->states_in.n; i++) {
-        int status = states_read(&p->fold, &p->archives, p->o->states_in.item[i],
-                                 p->run.started_at, problem, sizeof problem, e);
+        int status = states_read(&p->fold, &p->archives, p->o->states_in.item[i], p->run.started_at,
+                                 problem, sizeof problem, e);
 
         if (status < 0)
             return -1;
@@ -122,8 +124,8 @@ static int read_states(struct pipeline *p, struct err *e)
         if (p->o->accept_damaged)
             warnings_add(&p->warnings, "%s", problem);
         else
-            warnings_refuse(&p->warnings, p->o->apply,
-                            "%s; --accept-damaged writes all the same", problem);
+            warnings_refuse(&p->warnings, p->o->apply, "%s; --accept-damaged writes all the same",
+                            problem);
     }
     return 0;
 }

@@ -9,8 +9,8 @@
 #include "archives.h"
 #include "checks.h"
 #include "judge.h"
-#include "pollplan.h"
 #include "pipeline.h"
+#include "pollplan.h"
 #include "scope.h"
 #include "source_archive.h"
 #include "warnings.h"
@@ -27,7 +27,7 @@ struct pipeline {
     struct directory directory;
     struct scope_instances instances;
     struct poll poll;
-    struct directory polled; /* as it was when the poll was planned */
+    struct directory polled;     /* as it was when the poll was planned */
     struct pipeline_part *parts; /* what earlier parts of a poll hold */
     struct match_table matches;
     struct idmap sent; /* campaigns that --sent-since and --sent-until choose */
@@ -38,7 +38,7 @@ struct pipeline {
     struct run run;
     bool matched_only; /* a part of a poll: rows without evidence wait for the last */
     bool tells;        /* the run failed, but its report is worth having */
-    bool incomplete; /* some input could not be read or used: EXIT_INPUT */
+    bool incomplete;   /* some input could not be read or used: EXIT_INPUT */
 };
 
 /* ---- pipeline_fold.c: archives and states files ---- */

@@ -21,7 +21,7 @@ struct pipeline_part {
 /* A poll under way. */
 struct polling {
     struct pipeline *p;
-    struct run total;  /* of the parts so far */
+    struct run total; /* of the parts so far */
     size_t cap;       /* of total.correction */
     struct api_counts requests;
     bool as_it_goes; /* what an instance said is written as soon as it has been asked */
@@ -221,8 +221,8 @@ static void take_total(struct polling *g, const struct run_messages *last)
 {
     struct run *r = &g->p->run, *t = &g->total;
     struct run_messages *n = &t->messages;
-    uint64_t earlier = n->updated - n->updated_without_evidence -
-                       (last->updated - last->updated_without_evidence);
+    uint64_t earlier =
+        n->updated - n->updated_without_evidence - (last->updated - last->updated_without_evidence);
     size_t i, k = 0;
 
     if (t->campaigns > 0)
@@ -346,8 +346,8 @@ static int plan(struct polling *g, struct err *e)
     int status = -1;
     int64_t at;
 
-    if (store_snapshot_begin(p->store, &at, e) < 0 ||
-        directory_read(&p->polled, p->store, e) < 0 || choose_instances(p, &instance, e) < 0)
+    if (store_snapshot_begin(p->store, &at, e) < 0 || directory_read(&p->polled, p->store, e) < 0 ||
+        choose_instances(p, &instance, e) < 0)
         goto out;
     if (g->chosen) {
         if (scope_campaigns(&chosen, &scope, &p->polled, NULL, p->run.kinds, &all, e) < 0)

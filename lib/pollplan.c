@@ -31,8 +31,8 @@ static int add_instance(struct poll *p, uint32_t directory, struct err *e)
     buf_add(&place, name.p, name.n);
     memset(i, 0, sizeof *i);
     i->directory = directory;
-    i->place = place.failed ? NAMES_NONE
-                            : names_add(p->archives, (struct slice){place.data, place.len});
+    i->place =
+        place.failed ? NAMES_NONE : names_add(p->archives, (struct slice){place.data, place.len});
     fold_init(&i->fold, p->archives);
     if (i->place == NAMES_NONE) {
         (void)err_oom(e);
@@ -67,8 +67,8 @@ static int add_ask(struct planning *g, const struct store_unsettled *r, uint32_t
         p->ask = grown;
         p->cap = cap;
     }
-    p->ask[p->asks++] = (struct poll_ask){p->instance_of[directory], r->message_id, r->id,
-                                          r->campaign, r->sent_at, r->created_at};
+    p->ask[p->asks++] = (struct poll_ask){
+        p->instance_of[directory], r->message_id, r->id, r->campaign, r->sent_at, r->created_at};
     return 0;
 }
 
@@ -98,8 +98,7 @@ static size_t first_assigned(const struct planning *g, struct ident campaign)
 }
 
 /* Asks every active instance of the campaign's tenant and every global one. */
-static int ask_tenant(struct planning *g, const struct store_unsettled *r, bool *can,
-                      struct err *e)
+static int ask_tenant(struct planning *g, const struct store_unsettled *r, bool *can, struct err *e)
 {
     const struct directory *d = g->p->directory;
     const struct store_campaign *c = directory_campaign(d, r->campaign);
@@ -354,8 +353,8 @@ int poll_run(struct poll *p, const struct api_options *o, poll_done_fn *done, vo
     for (i = 0; i < p->asks; i++)
         message[i] = (struct api_message){p->ask[i].instance, p->ask[i].message_id,
                                           p->ask[i].sent_at, p->ask[i].created_at};
-    status = source_api_poll(o, instance, p->instances, message, p->asks, &sink, counts, statuses,
-                             e);
+    status =
+        source_api_poll(o, instance, p->instances, message, p->asks, &sink, counts, statuses, e);
 out:
     free(instance);
     free(message);
@@ -412,8 +411,8 @@ int poll_match(const struct poll *p, const struct directory *d, uint32_t only,
     if (!source)
         return err_oom(e);
     for (i = 0; i < p->instances; i++)
-        source[i] = (struct match_source){
-            p->directory->instance[p->instance[i].directory].name, NULL};
+        source[i] =
+            (struct match_source){p->directory->instance[p->instance[i].directory].name, NULL};
     status = match_init(t, p->archives, d, source, p->instances, e);
     for (i = 0; status == 0 && i < p->instances; i++) {
         if ((only != IDMAP_NONE && i != only) || p->instance[i].left_out)

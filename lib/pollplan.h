@@ -17,10 +17,10 @@ struct poll_ask {
 
 /* An instance that is asked. */
 struct poll_instance {
-    uint32_t directory;  /* index of directory.instance */
-    uint32_t place;      /* "api:NAME" among the archives */
-    struct fold fold;    /* what it said */
-    char *problem;       /* why it was given up; NULL: it was not. Owned. */
+    uint32_t directory; /* index of directory.instance */
+    uint32_t place;     /* "api:NAME" among the archives */
+    struct fold fold;   /* what it said */
+    char *problem;      /* why it was given up; NULL: it was not. Owned. */
     bool done;
     bool left_out; /* its clock is wrong: what it said is not used */
 };

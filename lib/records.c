@@ -16,10 +16,10 @@ struct records {
     void *ctx;
     size_t max; /* of a text, bytes */
 
-    char *data;       /* the window: data[pos .. end) is to be read */
-    size_t cap;       /* bytes allocated, less the NUL behind */
+    char *data; /* the window: data[pos .. end) is to be read */
+    size_t cap; /* bytes allocated, less the NUL behind */
     size_t pos, end;
-    uint64_t base;    /* offset of data[0] in the stream */
+    uint64_t base; /* offset of data[0] in the stream */
     bool eof;
 
     uint64_t number;  /* of the last record given out */
@@ -220,9 +220,7 @@ static int reject_line(struct records *r, struct record *rec, enum record_kind k
 
     for (;;) {
         size_t have = r->end - r->pos;
-        const char *lf = seen < have
-                             ? memchr(r->data + r->pos + seen, '\n', have - seen)
-                             : NULL;
+        const char *lf = seen < have ? memchr(r->data + r->pos + seen, '\n', have - seen) : NULL;
         int more;
 
         if (lf) {

@@ -26,12 +26,13 @@ enum record_kind {
 
 struct record {
     enum record_kind kind;
-    const char *text; /* RECORD_TEXT: all of it; broken or too large: its head; until the next call */
-    size_t len;       /* bytes at text */
-    uint64_t bytes;   /* bytes of the whole record or stretch */
-    uint64_t number;  /* within its archive, from 1, rejected ones included */
-    uint64_t offset;  /* of its first byte in the decompressed stream */
-    uint64_t broke;   /* RECORD_BROKEN: offset of the first byte that cannot be, or of the end */
+    const char
+        *text;      /* RECORD_TEXT: all of it; broken or too large: its head; until the next call */
+    size_t len;     /* bytes at text */
+    uint64_t bytes; /* bytes of the whole record or stretch */
+    uint64_t number; /* within its archive, from 1, rejected ones included */
+    uint64_t offset; /* of its first byte in the decompressed stream */
+    uint64_t broke;  /* RECORD_BROKEN: offset of the first byte that cannot be, or of the end */
 };
 
 /* Reads up to n bytes to p; 0 at the end, -1 without memory. Damage is the

@@ -10,7 +10,7 @@
 
 /* What a run amounts to. */
 struct sums {
-    uint64_t locked; /* campaigns whose counters could not be written */
+    uint64_t locked;                 /* campaigns whose counters could not be written */
     uint64_t corrections, campaigns; /* written, or would be */
     uint64_t left;                   /* corrections left alone */
     uint64_t conflicts, busy;        /* ... of these, for being so */
@@ -342,8 +342,8 @@ static void put_conclusion(struct buf *b, const struct run *r)
         return;
     }
     if (!any) {
-        buf_adds(b, s.left > 0 || s.locked > 0 ? "nothing else to correct\n"
-                                               : "nothing to correct\n");
+        buf_adds(b,
+                 s.left > 0 || s.locked > 0 ? "nothing else to correct\n" : "nothing to correct\n");
     } else if (r->applied) {
         put_amount(b, &s);
         buf_adds(b, " written\n");

@@ -10,8 +10,9 @@
 #include "event.h"
 
 struct run_input {
-    uint64_t archives, archives_damaged, archives_growing; /* damaged: truncated, corrupt, unreadable */
-    uint64_t bytes_compressed, bytes;                      /* as stored, as read */
+    uint64_t archives, archives_damaged,
+        archives_growing;             /* damaged: truncated, corrupt, unreadable */
+    uint64_t bytes_compressed, bytes; /* as stored, as read */
     struct event_counts events;
     uint64_t requests, requests_failed; /* of a poll */
 };

@@ -141,8 +141,7 @@ static int mark_campaigns(bool *chosen, const struct scope_options *o, const str
     return 0;
 }
 
-static bool is_of_tenant(const struct store_campaign *c, const char *text,
-                         struct store_kinds kinds)
+static bool is_of_tenant(const struct store_campaign *c, const char *text, struct store_kinds kinds)
 {
     struct ident id;
 
@@ -189,8 +188,7 @@ static int by_id(const void *a, const void *b)
 }
 
 int scope_campaigns(struct run *run, const struct scope_options *o, const struct directory *d,
-                    const struct idmap *touched, struct store_kinds kinds, bool *all,
-                    struct err *e)
+                    const struct idmap *touched, struct store_kinds kinds, bool *all, struct err *e)
 {
     bool by_option = o->all || o->campaign.n > 0 || o->tenant.n > 0;
     bool *chosen = calloc((size_t)d->campaigns + 1, sizeof *chosen);
@@ -207,8 +205,7 @@ int scope_campaigns(struct run *run, const struct scope_options *o, const struct
     for (i = 0; i < d->campaigns; i++) {
         const struct store_campaign *c = &d->campaign[i];
 
-        if (!chosen[i] ||
-            (!by_option && touched && idmap_find(touched, c->id) == IDMAP_NONE))
+        if (!chosen[i] || (!by_option && touched && idmap_find(touched, c->id) == IDMAP_NONE))
             continue;
         run->campaign[run->campaigns++] = (struct campaign_result){
             .id = c->id, .tenant = c->tenant, .name = c->name, .stored = c->stored};

@@ -70,9 +70,9 @@ static int on_reject(void *ctx, enum reject why, const char *detail, struct err 
     }
     if (!w->rejects)
         return 0;
-    return rejects_add(w->rejects, w->archive, name, rec->number, rec->offset, reject_name(why),
-                       detail, (struct slice){rec->text, rec->len < RECORD_HEAD ? rec->len : RECORD_HEAD},
-                       rec->bytes, e);
+    return rejects_add(
+        w->rejects, w->archive, name, rec->number, rec->offset, reject_name(why), detail,
+        (struct slice){rec->text, rec->len < RECORD_HEAD ? rec->len : RECORD_HEAD}, rec->bytes, e);
 }
 
 static int reject_record(struct worker *w, enum reject why)
@@ -105,8 +105,8 @@ static int read_record(struct worker *w, int64_t mtime)
     case RECORD_TEXT:
         break;
     }
-    return event_read(w->reader, (struct slice){w->record.text, w->record.len}, mtime,
-                      &w->counts, &sink, &w->err);
+    return event_read(w->reader, (struct slice){w->record.text, w->record.len}, mtime, &w->counts,
+                      &sink, &w->err);
 }
 
 static ssize_t read_bytes(void *ctx, void *p, size_t n)

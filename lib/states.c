@@ -176,8 +176,8 @@ static bool read_milestones(const json_t *array, uint8_t *bits)
 static bool read_sighting(struct line *l, int m, bool approximate, struct names *archives)
 {
     struct slice time = text_of(json_object_get(l->root, time_keys[m]));
-    const json_t *place = json_object_get(json_object_get(l->root, "evidence"),
-                                          milestone_name((enum milestone)m));
+    const json_t *place =
+        json_object_get(json_object_get(l->root, "evidence"), milestone_name((enum milestone)m));
     struct slice archive = text_of(json_array_get(place, 0));
     const json_t *record = json_array_get(place, 1);
     struct sighting *s = &l->evidence.at[m];
@@ -289,8 +289,9 @@ int states_read(struct fold *f, struct names *archives, const char *path, int64_
     while ((status = records_next(r, &rec, e)) > 0) {
         status = add_line(f, archives, &rec, &what, e);
         if (status > 0)
-            (void)snprintf(problem, problem_size, "could not read states file \"%s\": line %llu: %s",
-                           path, (unsigned long long)rec.number, what);
+            (void)snprintf(problem, problem_size,
+                           "could not read states file \"%s\": line %llu: %s", path,
+                           (unsigned long long)rec.number, what);
         if (status != 0)
             goto out;
     }

@@ -46,10 +46,17 @@ enum status_meaning status_of_word(struct slice word)
         const char *word;
         enum status_meaning meaning;
     } words[] = {
-        {"DELIVERY_ACK", MEANS_DELIVERED}, {"READ", MEANS_READ},         {"SERVER_ACK", MEANS_SENT},
-        {"PLAYED", MEANS_READ},            {"ERROR", MEANS_FAILED},      {"PENDING", MEANS_PENDING},
-        {"SENT", MEANS_SENT},              {"DELIVERED", MEANS_DELIVERED}, {"FAILED", MEANS_FAILED},
-        {"READ_ACK", MEANS_READ},          {"DELETED", MEANS_NOTHING},
+        {"DELIVERY_ACK", MEANS_DELIVERED},
+        {"READ", MEANS_READ},
+        {"SERVER_ACK", MEANS_SENT},
+        {"PLAYED", MEANS_READ},
+        {"ERROR", MEANS_FAILED},
+        {"PENDING", MEANS_PENDING},
+        {"SENT", MEANS_SENT},
+        {"DELIVERED", MEANS_DELIVERED},
+        {"FAILED", MEANS_FAILED},
+        {"READ_ACK", MEANS_READ},
+        {"DELETED", MEANS_NOTHING},
     };
     size_t i;
 

@@ -471,7 +471,7 @@ int store_find_rows(struct store *s, const struct slice *message_ids, size_t n, 
 /* COPY takes no parameters: the ids stand in the statement, and nothing in
  * their text needs quoting. */
 int store_put_scope(const struct store *s, const struct ident *campaigns, size_t n,
-                     struct buf *scope, struct err *e)
+                    struct buf *scope, struct err *e)
 {
     char text[IDENT_TEXT_SIZE];
     size_t i;

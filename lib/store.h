@@ -48,11 +48,11 @@ int store_snapshot_end(struct store *s, struct err *e);
 
 struct store_instance {
     struct ident id, tenant;
-    bool has_tenant;            /* false: a global instance */
-    struct slice name;          /* instance_name */
+    bool has_tenant;             /* false: a global instance */
+    struct slice name;           /* instance_name */
     struct slice evolution_name; /* p NULL where the column is absent or NULL */
-    bool is_evolution;          /* integration_type; true where the column is absent */
-    bool is_active;             /* likewise */
+    bool is_evolution;           /* integration_type; true where the column is absent */
+    bool is_active;              /* likewise */
 };
 
 struct counters {
@@ -109,7 +109,8 @@ struct store_unsettled {
     struct ident id, campaign, instance_used;
     bool has_instance;
     struct slice message_id;
-    int64_t sent_at, created_at; /* TIME_NONE: NULL; created_at also where there is no such column */
+    int64_t sent_at,
+        created_at; /* TIME_NONE: NULL; created_at also where there is no such column */
 };
 
 /* Those of n campaigns (ids NULL: of all) sent, or where sent_at is NULL made,

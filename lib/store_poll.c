@@ -39,8 +39,8 @@ static int run_span(struct store *s, const char *what, const char *sql, const ch
     struct buf text = BUF_INIT, a = BUF_INIT, b = BUF_INIT;
     struct pg_param params[2] = {time_param(since, &a), time_param(until, &b)};
     struct pg_query q = {what, NULL, params, 2, row, ctx};
-    int rc = a.failed || b.failed ? err_oom(e)
-                                  : schema_sql(store_schema(s), sql, &var, 1, &text, e);
+    int rc =
+        a.failed || b.failed ? err_oom(e) : schema_sql(store_schema(s), sql, &var, 1, &text, e);
 
     q.sql = text.data;
     if (rc == 0)

@@ -49,8 +49,9 @@ static int run(const struct options *o, int argc, char **argv, int64_t started, 
     int status;
 
     if (!o->help && !o->version) {
-        log_open(tool_name(o->tool),
-                 o->quiet ? LOG_LEVEL_ERROR : o->verbose ? LOG_LEVEL_DETAIL : LOG_LEVEL_NOTE);
+        log_open(tool_name(o->tool), o->quiet     ? LOG_LEVEL_ERROR
+                                     : o->verbose ? LOG_LEVEL_DETAIL
+                                                  : LOG_LEVEL_NOTE);
         catch_signals();
         return pipeline_run(o, argc, argv, started, &interrupted);
     }

@@ -15,7 +15,10 @@ struct warnings {
     bool refused; /* some of them refuse to write */
 };
 
-#define WARNINGS_INIT {ARENA_INIT, NULL, 0, 0, false, false}
+#define WARNINGS_INIT                                                                              \
+    {                                                                                              \
+        ARENA_INIT, NULL, 0, 0, false, false                                                       \
+    }
 
 void warnings_add(struct warnings *w, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
