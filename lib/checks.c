@@ -34,29 +34,50 @@ void check_codes(struct warnings *w, const struct event_counts *c, bool apply, b
         warnings_refuse(w, apply, text, (unsigned long long)c->unnamed_codes);
 }
 
-void check_clocks(struct warnings *w, const struct judge *j, bool apply, bool accept_clock)
+static int by_name(const void *a, const void *b, void *ctx)
 {
+    const struct names *names = ctx;
+
+    return slice_cmp(names->name[*(const uint32_t *)a], names->name[*(const uint32_t *)b]);
+}
+
+static void warn_of_clock(struct warnings *w, const struct judge *j, uint32_t i, int32_t minutes)
+{
+    const struct judge_clock *c = &j->clock[i];
+    int size = abs(minutes);
+
+    warnings_add(w,
+                 "instance \"%s\": its date_time seems off: %llu of %llu messages have events "
+                 "more than 10 minutes before their sent_at; adding %c%02d:%02d would close "
+                 "it (see --date-time-zone)",
+                 j->clock_names.name[i].p, (unsigned long long)c->early,
+                 (unsigned long long)c->rows, minutes < 0 ? '-' : '+', size / 60, size % 60);
+}
+
+int check_clocks(struct warnings *w, struct judge *j, bool apply, bool accept_clock, struct err *e)
+{
+    uint32_t *order = calloc((size_t)j->clock_names.n + 1, sizeof *order);
     bool wrong = false;
     uint32_t i;
 
-    for (i = 0; j->clock && i < j->clock_names.n; i++) {
-        const struct judge_clock *c = &j->clock[i];
+    if (!order)
+        return err_oom(e);
+    for (i = 0; i < j->clock_names.n; i++)
+        order[i] = i;
+    /* Names are numbered as threads met them; what is told must not depend on it. */
+    qsort_r(order, j->clock_names.n, sizeof *order, by_name, &j->clock_names);
+    for (i = 0; i < j->clock_names.n; i++) {
         int32_t minutes;
-        int size;
 
-        if (!judge_clock_is_wrong(c, &minutes))
+        if (!judge_clock_is_wrong(&j->clock[order[i]], &minutes))
             continue;
-        size = abs(minutes);
-        warnings_add(w,
-                     "instance \"%s\": its date_time seems off: %llu of %llu messages have events "
-                     "more than 10 minutes before their sent_at; adding %c%02d:%02d would close "
-                     "it (see --date-time-zone)",
-                     j->clock_names.name[i].p, (unsigned long long)c->early,
-                     (unsigned long long)c->rows, minutes < 0 ? '-' : '+', size / 60, size % 60);
+        warn_of_clock(w, j, order[i], minutes);
         wrong = true;
     }
     if (wrong && !accept_clock)
         warnings_refuse(w, apply, "a clock seems wrong; --accept-clock writes all the same");
+    free(order);
+    return 0;
 }
 
 /* --- rebuild --- */

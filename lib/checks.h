@@ -16,8 +16,8 @@ void check_archives(struct warnings *w, const struct archive *a, uint32_t n, boo
 /* Statuses 4 and 5 in numbers while no dialect was named. */
 void check_codes(struct warnings *w, const struct event_counts *c, bool apply, bool offline);
 
-/* Clocks that are off by more than 10 minutes. */
-void check_clocks(struct warnings *w, const struct judge *j, bool apply, bool accept_clock);
+/* Clocks that are off by more than 10 minutes, by name. */
+int check_clocks(struct warnings *w, struct judge *j, bool apply, bool accept_clock, struct err *e);
 
 /* Do the archives reach over all that happened to the rows of the campaigns? */
 int check_rebuild(struct warnings *w, const struct run *run, const struct fold *f,

@@ -209,7 +209,8 @@ int pipeline_decide(struct pipeline *p, struct err *e)
         pipeline_judge(p, touched, e) < 0)
         return -1;
     pipeline_check(p);
-    check_clocks(&p->warnings, &p->judge, o->apply, o->accept_clock);
+    if (check_clocks(&p->warnings, &p->judge, o->apply, o->accept_clock, e) < 0)
+        return -1;
     return store_snapshot_end(p->store, e);
 }
 
