@@ -221,7 +221,7 @@ static int on_row(void *ctx, const struct store_row *r, struct err *e)
 {
     struct judge *j = ctx;
     uint32_t campaign = idmap_find(&j->scope, r->campaign);
-    const struct match *m = j->matches ? match_find(j->matches, r->id) : NULL;
+    const struct match *m = j->matches ? match_find(j->matches, r->id, r->message_id) : NULL;
     const struct evidence *ev = m && m->speaker ? &m->evidence : NULL;
     struct run_messages *n = &j->run->messages;
     bool deferred = false, corrected;
@@ -259,7 +259,7 @@ static int on_row(void *ctx, const struct store_row *r, struct err *e)
 int judge_again(void *ctx, const struct store_row *now, struct correction *c, struct err *e)
 {
     struct judge *j = ctx;
-    const struct match *m = j->matches ? match_find(j->matches, now->id) : NULL;
+    const struct match *m = j->matches ? match_find(j->matches, now->id, now->message_id) : NULL;
     bool same_message = slice_eq(now->message_id, c->message_id);
     const struct evidence *ev = same_message && m && m->speaker ? &m->evidence : NULL;
     struct decision d;

@@ -66,7 +66,8 @@ static int on_row(void *ctx, const struct store_row *r, struct err *e)
     return 0;
 }
 
-static struct match *match_get(struct match_table *t, struct ident row, struct err *e)
+static struct match *match_get(struct match_table *t, struct ident row, struct slice message_id,
+                               struct err *e)
 {
     uint32_t i = idmap_find(&t->by_row, row);
 
@@ -89,6 +90,7 @@ static struct match *match_get(struct match_table *t, struct ident row, struct e
     }
     memset(&t->match[t->n], 0, sizeof t->match[t->n]);
     t->match[t->n].row = row;
+    t->match[t->n].message_id = message_id;
     return &t->match[t->n++];
 }
 
@@ -105,10 +107,11 @@ static int64_t least_exact(const struct evidence *ev)
     return least;
 }
 
-int match_use(struct match_table *t, uint32_t source, const struct evidence *evidence,
-              struct ident row, struct ident campaign, struct err *e)
+int match_use(struct match_table *t, uint32_t source, struct slice message_id,
+              const struct evidence *evidence, struct ident row, struct ident campaign,
+              struct err *e)
 {
-    struct match *m = match_get(t, row, e);
+    struct match *m = match_get(t, row, message_id, e);
     struct speaker *s = m ? arena_alloc(&t->arena, sizeof *s) : NULL;
 
     if (!m)
@@ -148,7 +151,8 @@ static int match_entry(struct match_table *t, const struct fold_entry *x, const 
     }
     if (n == 1) {
         t->used++;
-        return match_use(t, x->instance, &x->evidence, spoken->id, spoken->campaign, e);
+        return match_use(t, x->instance, x->message_id, &x->evidence, spoken->id, spoken->campaign,
+                         e);
     }
     if (n == 0) {
         t->instance_mismatch++;
@@ -157,7 +161,7 @@ static int match_entry(struct match_table *t, const struct fold_entry *x, const 
         t->ambiguous++;
     }
     for (i = 0; i < rows; i++) {
-        struct match *m = match_get(t, row[i].id, e);
+        struct match *m = match_get(t, row[i].id, x->message_id, e);
 
         if (!m)
             return -1;
@@ -291,11 +295,12 @@ out:
     return status;
 }
 
-const struct match *match_find(const struct match_table *t, struct ident row)
+const struct match *match_find(const struct match_table *t, struct ident row,
+                               struct slice message_id)
 {
     uint32_t i = idmap_find(&t->by_row, row);
 
-    return i == IDMAP_NONE ? NULL : &t->match[i];
+    return i == IDMAP_NONE || !slice_eq(t->match[i].message_id, message_id) ? NULL : &t->match[i];
 }
 
 void match_release(struct match_table *t)

@@ -22,6 +22,7 @@ struct speaker {
 /* A row whose message id evidence bears. */
 struct match {
     struct ident row;
+    struct slice message_id;  /* that the evidence bears: a row sent again has another by then */
     struct evidence evidence; /* merged of all that speaks for it */
     struct speaker *speaker;  /* p NULL: no evidence speaks for it */
     bool doubtful;            /* ambiguous or mismatched evidence bears its id, too */
@@ -54,12 +55,15 @@ int match_run(struct match_table *t, const struct fold *f, const struct director
 int match_init(struct match_table *t, const struct names *archives, const struct directory *d,
                const struct match_source *source, uint32_t n, struct err *e);
 
-/* Evidence of a source that speaks for a row of a campaign. */
-int match_use(struct match_table *t, uint32_t source, const struct evidence *evidence,
-              struct ident row, struct ident campaign, struct err *e);
+/* Evidence of a source about a message that speaks for a row of a campaign. The
+ * id is not copied. */
+int match_use(struct match_table *t, uint32_t source, struct slice message_id,
+              const struct evidence *evidence, struct ident row, struct ident campaign,
+              struct err *e);
 
-/* NULL: no evidence bears the row's message id. */
-const struct match *match_find(const struct match_table *t, struct ident row);
+/* NULL: no evidence bears the message id that the row has now. */
+const struct match *match_find(const struct match_table *t, struct ident row,
+                               struct slice message_id);
 
 void match_release(struct match_table *t);
 

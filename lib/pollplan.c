@@ -393,7 +393,8 @@ static int match_instance(const struct poll *p, uint32_t instance, struct match_
              k < p->asks && p->ask[k].instance == instance &&
              slice_eq(p->ask[k].message_id, x->message_id);
              k++) {
-            if (match_use(t, instance, &x->evidence, p->ask[k].row, p->ask[k].campaign, e) < 0)
+            if (match_use(t, instance, x->message_id, &x->evidence, p->ask[k].row,
+                          p->ask[k].campaign, e) < 0)
                 return -1;
         }
     }
