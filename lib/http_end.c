@@ -192,7 +192,9 @@ int http_end_try(struct http *h, struct http_slot *s, CURLcode code, struct err 
     int status;
 
     http_stop(h, s);
-    if (s->no_memory || code == CURLE_OUT_OF_MEMORY)
+    /* libcurl says CURLE_OUT_OF_MEMORY of a header line that is too long, too: that is
+     * the server's doing, and ends its instance at most. */
+    if (s->no_memory)
         return err_oom(e);
     if (code != CURLE_OK && s->held) { /* our own doing: it says nothing about the server */
         h->counts.failed++;
@@ -204,7 +206,7 @@ int http_end_try(struct http *h, struct http_slot *s, CURLcode code, struct err 
     x.t.tries = s->job->tries;
     x.t.elapsed = http_now(h) - s->job->began;
     x.t.jitter = jitter(h);
-    if (code == CURLE_OK && after > 0 && (x.t.status == 429 || x.t.status == 503))
+    if (code == CURLE_OK && after > 0 && (x.t.status == 429 || x.t.status >= 500))
         x.t.retry_after = after < INT64_MAX / US_PER_SECOND ? after * US_PER_SECOND : INT64_MAX;
     status = judge(h, &x, e);
     buf_release(&x.why);

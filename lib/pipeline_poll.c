@@ -372,6 +372,20 @@ out:
     return status;
 }
 
+/* A server may send the key back where a status belongs. */
+static void strike_key(struct tally *statuses, const char *key)
+{
+    size_t n = strlen(key), i;
+
+    for (i = 0; n > 0 && i < statuses->n; i++) {
+        struct tally_entry *x = &statuses->entry[i];
+        char *at;
+
+        while ((at = memmem(x->text, x->n, key, n)) != NULL)
+            memset(at, '*', n);
+    }
+}
+
 static int ask(struct polling *g, struct err *e)
 {
     struct pipeline *p = g->p;
@@ -396,6 +410,7 @@ static int ask(struct polling *g, struct err *e)
 
     if (status == 0)
         status = poll_run(&p->poll, &api, on_done, g, &g->requests, &p->run.input.events, e);
+    strike_key(&p->run.input.events.raw_statuses, key);
     explicit_bzero(key, sizeof key);
     p->run.input.requests = g->requests.requests;
     p->run.input.requests_failed = g->requests.requests_failed;
