@@ -45,6 +45,12 @@ out:
     return status;
 }
 
+/* A time that a span can be made of; infinity and the like are no time. */
+static int64_t usable(int64_t us)
+{
+    return us >= TIME_EVENT_MIN && us <= TIME_EVENT_MAX ? us : TIME_NONE;
+}
+
 /* Asks about a row at an instance, unless it cannot be asked or was not chosen. */
 static int add_ask(struct planning *g, const struct store_unsettled *r, uint32_t directory,
                    bool *can, struct err *e)
@@ -67,8 +73,9 @@ static int add_ask(struct planning *g, const struct store_unsettled *r, uint32_t
         p->ask = grown;
         p->cap = cap;
     }
-    p->ask[p->asks++] = (struct poll_ask){
-        p->instance_of[directory], r->message_id, r->id, r->campaign, r->sent_at, r->created_at};
+    p->ask[p->asks++] =
+        (struct poll_ask){p->instance_of[directory], r->message_id,        r->id, r->campaign,
+                          usable(r->sent_at),        usable(r->created_at)};
     return 0;
 }
 
