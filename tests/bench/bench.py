@@ -1,10 +1,12 @@
 """Measures replay and prints Markdown (see run.sh)."""
 
+import ctypes
 import json
 import os
 import pathlib
 import platform
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -194,10 +196,11 @@ class Server(pg.Server):
                    "unix_socket_directories=%s" % self.home]
         for name, value in SETTINGS.items():
             command += ["-c", "%s=%s" % (name, value)]
+        prctl = ctypes.CDLL(None).prctl
         with open(self.home / "log", "w", encoding="utf-8") as log:
-            self.process = subprocess.Popen(command, stdout=log, stderr=log,
-                                            stdin=subprocess.DEVNULL, cwd=self.home,
-                                            **self._as_user())
+            self.process = subprocess.Popen(
+                command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd=self.home,
+                preexec_fn=lambda: prctl(pg.PR_SET_PDEATHSIG, signal.SIGQUIT), **self._as_user())
         self._wait()
         return self
 
@@ -256,6 +259,8 @@ def correct(build, work, server, archives):
 
 
 def main():
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    signal.signal(signal.SIGHUP, lambda number, frame: sys.exit(128 + number))
     build = pathlib.Path(sys.argv[1]).resolve()
     only = os.environ.get("BENCH_ONLY", "")
     for name in [n for n in os.environ if n.startswith("PG")]:
