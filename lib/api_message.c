@@ -81,6 +81,8 @@ static int next_message(struct api_poll *p, struct api_target *t, struct api_ask
         a->again++;
         return ask(p, t, a, 1, e);
     }
+    if (api_answered(p, t, a->message, e) < 0)
+        return -1;
     return ask_messages(p, t, e);
 }
 

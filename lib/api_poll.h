@@ -79,6 +79,9 @@ int api_set_url(struct api_poll *p, struct api_target *t, const char *endpoint, 
 int api_learn(struct api_poll *p, struct api_target *t, uint32_t id, struct slice status,
               int64_t time, uint64_t request, struct err *e);
 
+/* What was to be learned of a message by an answer has been. */
+int api_answered(struct api_poll *p, struct api_target *t, uint32_t id, struct err *e);
+
 /* The target is through with its stage: the next, or the end. */
 int api_window_ended(struct api_poll *p, struct api_target *t, struct err *e);
 int api_message_ended(struct api_poll *p, struct api_target *t, struct err *e);

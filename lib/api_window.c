@@ -149,7 +149,9 @@ static int read_record(struct api_poll *p, struct api_target *t, struct slice el
     fresh = api_seen_add(&t->seen, KIND_RECORD, element);
     if (fresh < 0)
         return err_oom(e);
-    return fresh ? read_updates(p, t, id, r.updates, request, e) : 0;
+    if (fresh && read_updates(p, t, id, r.updates, request, e) < 0)
+        return -1;
+    return api_answered(p, t, id, e);
 }
 
 static int read_records(struct api_poll *p, struct api_target *t, struct slice rows,

@@ -49,6 +49,7 @@ int event_counts_merge(struct event_counts *into, const struct event_counts *fro
     into->status_events += from->status_events;
     into->ignored += from->ignored;
     into->unnamed_codes += from->unnamed_codes;
+    into->unnamed_numbers += from->unnamed_numbers;
     for (i = 0; i < REJECT_COUNT; i++)
         into->rejected[i] += from->rejected[i];
     return tally_merge(&into->raw_statuses, &from->raw_statuses);

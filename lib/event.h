@@ -43,6 +43,7 @@ struct event_counts {
     uint64_t records, bodies, updates, status_events, ignored;
     uint64_t rejected[REJECT_COUNT];
     uint64_t unnamed_codes;    /* statuses 4 and 5 while no dialect was named */
+    uint64_t unnamed_numbers;  /* statuses in numbers then, those two included */
     struct tally raw_statuses; /* every status that was looked at */
 };
 

@@ -51,8 +51,10 @@ static int tally_json(struct slice value, struct event_counts *counts)
 static enum status_meaning read_code(int64_t code, const struct event_options *o,
                                      struct event_counts *counts)
 {
-    if ((code == 4 || code == 5) && !o->codes_named)
-        counts->unnamed_codes++;
+    if (!o->codes_named) {
+        counts->unnamed_numbers++;
+        counts->unnamed_codes += code == 4 || code == 5;
+    }
     return status_of_code(code, o->codes);
 }
 

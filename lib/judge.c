@@ -234,7 +234,7 @@ static int on_row(void *ctx, const struct store_row *r, struct err *e)
         return -1;
     if (r->state.status == ROW_UNKNOWN && tally_add(&j->unknown, r->status, 1) < 0)
         return err_oom(e);
-    if (j->o->matched_only && !ev)
+    if (j->o->waits && j->o->waits(j->o->waits_ctx, r->id))
         d.cause = CAUSE_NONE;
     if (d.cause != CAUSE_NONE && is_young(j, &r->state, ev)) {
         deferred = true;

@@ -12,7 +12,8 @@ struct judge_options {
     struct policy policy;
     int64_t settle; /* µs; 0: nothing is too young */
     int64_t now;
-    bool matched_only; /* leave rows alone that no evidence speaks for */
+    bool (*waits)(const void *ctx, struct ident row); /* is to be left alone yet; NULL: none is */
+    const void *waits_ctx;
 };
 
 /* What the clock of one instance name looks like (docs/semantics.md 5, "Wrong clock"). */

@@ -124,6 +124,16 @@ int match_use(struct match_table *t, uint32_t source, struct slice message_id,
     return 0;
 }
 
+int match_doubt(struct match_table *t, struct ident row, struct slice message_id, struct err *e)
+{
+    struct match *m = match_get(t, row, message_id, e);
+
+    if (!m)
+        return -1;
+    m->doubtful = true;
+    return 0;
+}
+
 static bool may_speak(const struct match_table *t, const struct directory_named *named,
                       const struct found *row)
 {
@@ -161,11 +171,8 @@ static int match_entry(struct match_table *t, const struct fold_entry *x, const 
         t->ambiguous++;
     }
     for (i = 0; i < rows; i++) {
-        struct match *m = match_get(t, row[i].id, x->message_id, e);
-
-        if (!m)
+        if (match_doubt(t, row[i].id, x->message_id, e) < 0)
             return -1;
-        m->doubtful = true;
     }
     return 0;
 }

@@ -61,6 +61,9 @@ int match_use(struct match_table *t, uint32_t source, struct slice message_id,
               const struct evidence *evidence, struct ident row, struct ident campaign,
               struct err *e);
 
+/* Evidence that may speak for several rows, of which this is one: ambiguous. */
+int match_doubt(struct match_table *t, struct ident row, struct slice message_id, struct err *e);
+
 /* NULL: no evidence bears the message id that the row has now. */
 const struct match *match_find(const struct match_table *t, struct ident row,
                                struct slice message_id);

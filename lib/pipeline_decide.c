@@ -127,16 +127,22 @@ static int on_gap(void *ctx, const struct gap *g, struct err *e)
     return gap_command(p, g, &grown->command, e);
 }
 
+static bool waits(const void *ctx, struct ident row)
+{
+    return poll_waits(ctx, row);
+}
+
 static int judge_all(struct pipeline *p, bool all, struct err *e)
 {
     p->judge_options = (struct judge_options){.policy = p->o->policy,
                                               .settle = p->o->settle,
                                               .now = p->run.started_at,
-                                              .matched_only = p->matched_only};
+                                              .waits = p->partial ? waits : NULL,
+                                              .waits_ctx = &p->poll};
     if (judge_init(&p->judge, &p->judge_options, &p->directory, &p->matches, &p->run, e) < 0 ||
         judge_rows(&p->judge, p->store, all, e) < 0)
         return -1;
-    return gapbook_find(&p->judge.gaps, false, on_gap, p, e);
+    return p->partial ? 0 : gapbook_find(&p->judge.gaps, false, on_gap, p, e);
 }
 
 void pipeline_check(struct pipeline *p)
@@ -144,6 +150,8 @@ void pipeline_check(struct pipeline *p)
     const struct opt_limit *most = &p->o->max_corrections;
 
     count_corrections(p);
+    if (p->partial)
+        return;
     warn_of_rows(p);
     check_corrections(&p->warnings, &p->run, p->judge.rows,
                       most->set && !most->percent ? most->number : -1, most->set && most->percent,
@@ -230,6 +238,8 @@ static void take_outcomes(struct pipeline *p, const struct apply_summary *sum)
         if (c->outcome == OUTCOME_MOOT && c->evidence)
             n->already_processed++;
     }
+    if (p->partial)
+        return; /* the last part will see what is left */
     for (i = 0; i < p->run.campaigns; i++) {
         const struct campaign_result *c = &p->run.campaign[i];
         char id[IDENT_TEXT_SIZE];
@@ -263,11 +273,13 @@ int pipeline_apply(struct pipeline *p, struct err *e)
     int status;
 
     if (p->warnings.refused) {
-        p->tells = true;
+        p->tells = p->run.refused = true;
         return err_set(e, EXIT_FAILED, "nothing was written");
     }
     status = apply_run(p->store, &ao, p->run.correction, p->run.corrections, p->run.campaign,
                        p->run.campaigns, &sum, e);
+    if (status < 0 && p->o->tool == TOOL_POLL)
+        return -1; /* which adds to this what other parts wrote */
     if (status < 0) {
         (void)err_prefix(e, "%zu correction(s) in %zu transaction(s) had been committed",
                          sum.written, sum.batches);

@@ -36,9 +36,9 @@ struct pipeline {
     struct warnings warnings;
     struct buf command;
     struct run run;
-    bool matched_only; /* a part of a poll: rows without evidence wait for the last */
-    bool tells;        /* the run failed, but its report is worth having */
-    bool incomplete;   /* some input could not be read or used: EXIT_INPUT */
+    bool partial;    /* a part of a poll that is not the last: it settles what it can, silently */
+    bool tells;      /* the run failed, but its report is worth having */
+    bool incomplete; /* some input could not be read or used: EXIT_INPUT */
 };
 
 /* ---- pipeline_fold.c: archives and states files ---- */
@@ -55,7 +55,7 @@ int pipeline_decide(struct pipeline *p, struct err *e);
  * `touched`, or all where that is NULL), their rows by p->matches -> p->run. */
 int pipeline_judge(struct pipeline *p, const struct idmap *touched, struct err *e);
 
-/* Counts what p->run found and looks for reasons not to write. */
+/* Counts what p->run found and, unless it is partial, looks for reasons not to write. */
 void pipeline_check(struct pipeline *p);
 
 /* Writes what was decided, if nothing refuses. */
@@ -63,8 +63,7 @@ int pipeline_apply(struct pipeline *p, struct err *e);
 
 /* ---- pipeline_poll.c: asking Evolution ---- */
 
-/* Asks, decides and, with --apply, writes what each instance said as soon as
- * it has been asked. */
+/* Asks, decides and, with --apply, writes as it goes. */
 int pipeline_poll(struct pipeline *p, struct err *e);
 void pipeline_release_parts(struct pipeline *p);
 

@@ -21,11 +21,14 @@ struct pipeline_part {
 /* A poll under way. */
 struct polling {
     struct pipeline *p;
-    struct run total; /* of the parts so far */
-    size_t cap;       /* of total.correction */
+    struct run total;    /* of what has been written */
+    size_t cap;          /* of total.correction */
+    struct idmap by_row; /* row -> its index there */
     struct api_counts requests;
-    bool as_it_goes; /* what an instance said is written as soon as it has been asked */
+    bool as_it_goes; /* rows are written as soon as all have answered that were asked about them */
     bool chosen;     /* campaigns are in scope whatever the answers are */
+    double part_ended; /* s, monotonic: the latest part; before the first, the poll's begin */
+    double part_took;  /* s */
 };
 
 static void release_part(struct pipeline_part *part)
@@ -76,8 +79,8 @@ static int leave_part(struct pipeline *p, bool keep, struct err *e)
 
 /* --- deciding --- */
 
-/* Leaves the instances out whose clock is wrong; were there any? */
-static bool leave_out(struct pipeline *p, uint32_t only)
+/* Leaves the finished instances out whose clock is wrong; were there any? */
+static bool leave_out(struct pipeline *p)
 {
     const struct judge *j = &p->judge;
     bool any = false;
@@ -87,8 +90,7 @@ static bool leave_out(struct pipeline *p, uint32_t only)
         struct poll_instance *in = &p->poll.instance[i];
         int32_t minutes;
 
-        if ((only != IDMAP_NONE && i != only) || in->left_out ||
-            !judge_clock_is_wrong(&j->clock[j->clock_of[i]], &minutes))
+        if (!in->done || in->left_out || !judge_clock_is_wrong(&j->clock[j->clock_of[i]], &minutes))
             continue;
         warnings_add(&p->warnings,
                      "instance \"%s\" left out: its clock seems to be off by %d minutes; "
@@ -100,31 +102,35 @@ static bool leave_out(struct pipeline *p, uint32_t only)
     return any;
 }
 
-static int judge_part(struct pipeline *p, uint32_t only, uint64_t *keys, struct err *e)
+static int judge_part(struct pipeline *p, struct err *e)
 {
     if (store_snapshot_begin(p->store, &p->run.snapshot_at, e) < 0)
         return -1;
     if (directory_read(&p->directory, p->store, e) < 0 ||
-        poll_match(&p->poll, &p->directory, only, &p->matches, keys, e) < 0 ||
+        poll_match(&p->poll, &p->directory, &p->matches, e) < 0 ||
         pipeline_judge(p, &p->matches.campaigns, e) < 0)
         return -1;
     return store_snapshot_end(p->store, e);
 }
 
-/* Decides by what one instance said, or all (IDMAP_NONE). */
-static int decide_part(struct pipeline *p, uint32_t only, struct err *e)
+/* Decides by what has been said so far. */
+static int decide_part(struct pipeline *p, struct err *e)
 {
-    uint64_t keys;
+    struct run_messages *n = &p->run.messages;
 
     for (;;) {
-        if (judge_part(p, only, &keys, e) < 0)
+        if (judge_part(p, e) < 0)
             return -1;
-        if (!leave_out(p, only))
+        if (!leave_out(p))
             break;
         if (leave_part(p, false, e) < 0)
             return -1;
     }
-    p->run.messages.distinct = p->run.messages.used = keys;
+    n->used = p->matches.used;
+    n->ambiguous = p->matches.ambiguous;
+    n->distinct = n->used + n->ambiguous;
+    if (n->ambiguous > 0 && !p->partial)
+        p->incomplete = true;
     pipeline_check(p);
     return 0;
 }
@@ -153,28 +159,49 @@ static struct campaign_result *total_campaign(struct polling *g, const struct ca
     return grown;
 }
 
-static int add_corrections(struct polling *g, const struct run *part, struct err *e)
+/* A row that was written before moved again: to the report it is one correction. */
+static void add_again(struct correction *c, const struct correction *again)
 {
-    size_t n = g->total.corrections + part->corrections, i;
+    enum cause cause = c->cause;
+    struct row_state before = c->before;
+    bool regression = c->regression || again->regression;
 
-    if (n > g->cap) {
-        struct correction *grown = realloc(g->total.correction, 2 * n * sizeof *grown);
+    *c = *again;
+    c->before = before;
+    c->cause = cause;
+    c->regression = regression;
+}
+
+static int add_correction(struct polling *g, const struct correction *c, struct err *e)
+{
+    struct run *t = &g->total;
+    uint32_t at = idmap_find(&g->by_row, c->id);
+
+    if (at != IDMAP_NONE) {
+        if (c->outcome == OUTCOME_WRITTEN)
+            add_again(&t->correction[at], c);
+        return 0;
+    }
+    if (t->corrections == g->cap) {
+        size_t cap = g->cap ? g->cap * 2 : 1024;
+        struct correction *grown = realloc(t->correction, cap * sizeof *grown);
 
         if (!grown)
             return err_oom(e);
-        g->total.correction = grown;
-        g->cap = 2 * n;
+        t->correction = grown;
+        g->cap = cap;
     }
-    for (i = 0; i < part->corrections; i++)
-        g->total.correction[g->total.corrections++] = part->correction[i];
+    if (idmap_add(&g->by_row, c->id, (uint32_t)t->corrections) == IDMAP_NONE)
+        return err_oom(e);
+    t->correction[t->corrections++] = *c;
     return 0;
 }
 
-/* Adds a part that was written to the total. */
+/* Adds what a part wrote to the total, and of the last one what it left, too. */
 static int add_part(struct polling *g, struct err *e)
 {
-    const struct run *part = &g->p->run;
-    struct run_messages *n = &g->total.messages;
+    const struct pipeline *p = g->p;
+    const struct run *part = &p->run;
     size_t i;
 
     for (i = 0; i < part->campaigns; i++) {
@@ -184,20 +211,16 @@ static int add_part(struct polling *g, struct err *e)
         if (!sum)
             return -1;
         sum->recomputed = c->recomputed;
-        sum->corrections += c->corrections;
         sum->written |= c->written;
-        sum->left_alone |= c->left_alone;
-        sum->busy |= c->busy;
+        sum->left_alone = c->left_alone;
+        sum->busy = c->busy;
     }
-    if (add_corrections(g, part, e) < 0)
-        return -1;
-    n->updated += part->messages.updated;
-    n->updated_without_evidence += part->messages.updated_without_evidence;
-    n->regressions += part->messages.regressions;
-    n->conflicts += part->messages.conflicts;
-    n->busy += part->messages.busy;
-    for (i = 0; i < CAUSE_COUNT; i++)
-        g->total.causes[i] += part->causes[i];
+    for (i = 0; i < part->corrections; i++) {
+        const struct correction *c = &part->correction[i];
+
+        if ((!p->partial || c->outcome == OUTCOME_WRITTEN) && add_correction(g, c, e) < 0)
+            return -1;
+    }
     return 0;
 }
 
@@ -215,32 +238,46 @@ static int by_campaign_and_id(const void *a, const void *b)
     return c ? c : ident_cmp(x->id, y->id);
 }
 
+/* Counts the total's corrections; how many rows with evidence earlier parts wrote? */
+static uint64_t count_total(struct run *t, const struct run_messages *last)
+{
+    struct run_messages *n = &t->messages;
+    size_t i, k = 0;
+
+    for (i = 0; i < t->corrections; i++) {
+        struct correction *c = &t->correction[i];
+
+        while (!ident_eq(t->campaign[k].id, c->campaign))
+            k++;
+        c->campaign_index = k;
+        t->campaign[k].corrections++;
+        if (c->outcome != OUTCOME_WRITTEN && c->outcome != OUTCOME_PLANNED)
+            continue;
+        n->updated++;
+        n->updated_without_evidence += !c->evidence;
+        n->regressions += c->regression;
+        t->causes[c->cause]++;
+    }
+    return n->updated - n->updated_without_evidence -
+           (last->updated - last->updated_without_evidence);
+}
+
 /* Puts the total in the place of the last part, which went over all evidence
  * once more: what earlier ones had written was no longer to be done. */
 static void take_total(struct polling *g, const struct run_messages *last)
 {
     struct run *r = &g->p->run, *t = &g->total;
-    struct run_messages *n = &t->messages;
-    uint64_t earlier =
-        n->updated - n->updated_without_evidence - (last->updated - last->updated_without_evidence);
-    size_t i, k = 0;
+    uint64_t earlier;
 
     if (t->campaigns > 0)
         qsort(t->campaign, t->campaigns, sizeof *t->campaign, by_id);
     if (t->corrections > 0)
         qsort(t->correction, t->corrections, sizeof *t->correction, by_campaign_and_id);
-    for (i = 0; i < t->corrections; i++) {
-        while (!ident_eq(t->campaign[k].id, t->correction[i].campaign))
-            k++;
-        t->correction[i].campaign_index = k;
-    }
-    n->distinct = last->distinct;
-    n->used = last->used;
-    n->matched = last->matched;
-    n->requeued = last->requeued;
-    n->deferred = last->deferred;
-    n->already_processed =
-        last->already_processed > earlier ? last->already_processed - earlier : 0;
+    t->messages = *last;
+    t->messages.updated = t->messages.updated_without_evidence = t->messages.regressions = 0;
+    earlier = count_total(t, last);
+    t->messages.already_processed -=
+        earlier < last->already_processed ? earlier : last->already_processed;
     r->campaign = t->campaign;
     r->campaigns = t->campaigns;
     r->correction = t->correction;
@@ -249,19 +286,46 @@ static void take_total(struct polling *g, const struct run_messages *last)
     r->gaps = t->gaps;
     r->messages = t->messages;
     memcpy(r->causes, t->causes, sizeof r->causes);
-    r->applied = true;
     memset(t, 0, sizeof *t);
 }
 
 /* --- writing as it goes --- */
 
-static int apply_part(struct polling *g, uint32_t only, struct err *e)
+/* Parts take a tenth of the time at most, and of an instance under way they come
+ * by the batch, or every few seconds where answers are slow. */
+#define PART_SHARE 10
+#define PART_SECONDS 5
+
+static int apply_part(struct polling *g, struct err *e)
 {
     struct pipeline *p = g->p;
+    double since = clock_monotonic();
 
-    if (decide_part(p, only, e) < 0 || pipeline_apply(p, e) < 0 || add_part(g, e) < 0)
+    p->poll.ready = 0;
+    if (decide_part(p, e) < 0 || pipeline_apply(p, e) < 0 || add_part(g, e) < 0 ||
+        leave_part(p, true, e) < 0)
         return -1;
-    return leave_part(p, true, e);
+    g->part_ended = clock_monotonic();
+    g->part_took = g->part_ended - since;
+    return 0;
+}
+
+/* Is it time for a part? Numbers of a dialect that was not named may turn out
+ * to be of the other: what they say waits until all have been read. */
+static bool is_due(const struct polling *g, bool finished)
+{
+    const struct pipeline *p = g->p;
+    double since = clock_monotonic() - g->part_ended;
+
+    if (!g->as_it_goes || p->poll.ready == 0 || p->run.input.events.unnamed_numbers > 0 ||
+        since < (PART_SHARE - 1) * g->part_took)
+        return false;
+    return finished || p->poll.ready >= (uint64_t)p->o->batch || since >= PART_SECONDS;
+}
+
+static int on_answered(void *ctx, struct err *e)
+{
+    return is_due(ctx, false) ? apply_part(ctx, e) : 0;
 }
 
 static int on_done(void *ctx, struct poll_instance *i, struct err *e)
@@ -273,11 +337,7 @@ static int on_done(void *ctx, struct poll_instance *i, struct err *e)
         warnings_add(&p->warnings, "%s", i->problem);
         p->incomplete = true;
     }
-    if (fold_sort(&i->fold, e) < 0)
-        return -1;
-    if (!g->as_it_goes || i->fold.n == 0 || p->run.input.events.unnamed_codes > 0)
-        return 0;
-    return apply_part(g, (uint32_t)(i - p->poll.instance), e);
+    return is_due(g, true) ? apply_part(g, e) : 0;
 }
 
 /* --- asking --- */
@@ -406,10 +466,12 @@ static int ask(struct polling *g, struct err *e)
         .now = p->run.started_at,
         .interrupted = p->interrupted,
     };
+    const struct poll_sink sink = {on_answered, on_done, g};
     int status = read_key(o, key, e);
 
+    g->part_ended = clock_monotonic();
     if (status == 0)
-        status = poll_run(&p->poll, &api, on_done, g, &g->requests, &p->run.input.events, e);
+        status = poll_run(&p->poll, &api, &sink, &g->requests, &p->run.input.events, e);
     strike_key(&p->run.input.events.raw_statuses, key);
     explicit_bzero(key, sizeof key);
     p->run.input.requests = g->requests.requests;
@@ -429,63 +491,84 @@ static bool all_given_up(const struct poll *poll)
     return poll->instances > 0;
 }
 
-/* What is left once all have been asked. */
+static uint64_t written(const struct run *r)
+{
+    uint64_t n = 0;
+    size_t i;
+
+    for (i = 0; i < r->corrections; i++)
+        n += r->correction[i].outcome == OUTCOME_WRITTEN;
+    return n;
+}
+
+/* What is left once all have been asked, and the report of it all. A refusal is
+ * a failure (p->tells). */
+static int apply_last(struct polling *g, struct err *e)
+{
+    struct pipeline *p = g->p;
+    struct run_messages last;
+    unsigned long long n;
+    int status = pipeline_apply(p, e);
+
+    if (status < 0 && !p->tells)
+        return -1;
+    last = p->run.messages;
+    g->total.gap = p->run.gap;
+    g->total.gaps = p->run.gaps;
+    p->run.gap = NULL;
+    if (add_part(g, e) < 0 || leave_part(p, true, e) < 0)
+        return -1;
+    take_total(g, &last);
+    if (status < 0 && (n = written(&p->run)) > 0) {
+        warnings_add(&p->warnings, "%llu correction(s) had been written before", n);
+        (void)err_set(e, EXIT_FAILED, "nothing more was written");
+    }
+    return status;
+}
+
 static int finish(struct polling *g, struct err *e)
 {
     struct pipeline *p = g->p;
-    uint64_t not_asked = p->poll.not_asked;
-    struct run_messages last;
+    int status = 0;
 
+    p->partial = false;
     if (p->poll.nobody > 0)
         warnings_add(&p->warnings, "%llu message(s) have no instance that could be asked",
                      (unsigned long long)p->poll.nobody);
     check_codes(&p->warnings, &p->run.input.events, p->o->apply, false);
-    if (!g->as_it_goes) {
-        if (decide_part(p, IDMAP_NONE, e) < 0)
-            return -1;
-        p->run.messages.unsettled_not_asked = not_asked;
-        if (p->o->apply && pipeline_apply(p, e) < 0)
-            return -1;
-    } else {
-        p->matched_only = false;
-        if (decide_part(p, IDMAP_NONE, e) < 0 || pipeline_apply(p, e) < 0)
-            return -1;
-        last = p->run.messages;
-        g->total.gap = p->run.gap;
-        g->total.gaps = p->run.gaps;
-        p->run.gap = NULL;
-        if (add_part(g, e) < 0 || leave_part(p, true, e) < 0)
-            return -1;
-        take_total(g, &last);
-        p->run.messages.unsettled_not_asked = not_asked;
+    if (decide_part(p, e) < 0)
+        return -1;
+    if (g->as_it_goes)
+        status = apply_last(g, e);
+    else if (p->o->apply)
+        status = pipeline_apply(p, e);
+    p->run.messages.unsettled_not_asked = p->poll.not_asked;
+    if (status == 0 && all_given_up(&p->poll)) {
+        p->tells = true;
+        p->run.failure = "every instance was given up";
+        status = err_set(e, EXIT_FAILED, "%s", p->run.failure);
     }
-    if (!all_given_up(&p->poll))
-        return 0;
-    p->tells = true;
-    (void)err_set(e, EXIT_FAILED, "every instance was given up");
-    if (p->run.applied && p->run.messages.updated > 0)
-        (void)err_prefix(e, "%llu correction(s) had been committed",
-                         (unsigned long long)p->run.messages.updated);
-    return -1;
+    return status;
 }
 
 int pipeline_poll(struct pipeline *p, struct err *e)
 {
     const struct options *o = p->o;
     struct polling g = {.p = p};
+    uint64_t n;
     int status;
 
     g.chosen = o->all || o->campaign.n > 0 || o->tenant.n > 0;
-    g.as_it_goes = o->apply && !o->max_corrections.set;
-    p->matched_only = g.as_it_goes;
+    g.as_it_goes = p->partial = o->apply && !o->max_corrections.set;
     status = plan(&g, e);
     if (status == 0)
         status = ask(&g, e);
     if (status == 0)
         status = finish(&g, e);
-    if (status < 0 && g.total.messages.updated > 0)
-        (void)err_prefix(e, "%llu correction(s) had been committed",
-                         (unsigned long long)g.total.messages.updated);
+    n = written(&g.total) + written(&p->run);
+    if (status < 0 && n > 0)
+        (void)err_prefix(e, "%llu correction(s) had been committed", (unsigned long long)n);
+    idmap_release(&g.by_row);
     free(g.total.campaign);
     free(g.total.correction);
     free(g.total.gap);

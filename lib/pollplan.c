@@ -33,7 +33,6 @@ static int add_instance(struct poll *p, uint32_t directory, struct err *e)
     i->directory = directory;
     i->place =
         place.failed ? NAMES_NONE : names_add(p->archives, (struct slice){place.data, place.len});
-    fold_init(&i->fold, p->archives);
     if (i->place == NAMES_NONE) {
         (void)err_oom(e);
         goto out;
@@ -73,9 +72,12 @@ static int add_ask(struct planning *g, const struct store_unsettled *r, uint32_t
         p->ask = grown;
         p->cap = cap;
     }
-    p->ask[p->asks++] =
-        (struct poll_ask){p->instance_of[directory], r->message_id,        r->id, r->campaign,
-                          usable(r->sent_at),        usable(r->created_at)};
+    p->ask[p->asks++] = (struct poll_ask){.instance = p->instance_of[directory],
+                                          .message_id = r->message_id,
+                                          .row = r->id,
+                                          .campaign = r->campaign,
+                                          .sent_at = usable(r->sent_at),
+                                          .created_at = usable(r->created_at)};
     return 0;
 }
 
@@ -260,6 +262,25 @@ static int plan_init(struct planning *g, struct err *e)
     return 0;
 }
 
+/* Numbers the rows asked about, and counts whose answers they wait for. */
+static int number_rows(struct poll *p, struct err *e)
+{
+    size_t i;
+
+    p->rows = calloc(p->asks + 1, sizeof *p->rows);
+    if (!p->rows)
+        return err_oom(e);
+    for (i = 0; i < p->asks; i++) {
+        uint32_t n = idmap_add(&p->row, p->ask[i].row, (uint32_t)p->row.n);
+
+        if (n == IDMAP_NONE)
+            return err_oom(e);
+        p->ask[i].row_number = n;
+        p->rows[n].open++;
+    }
+    return 0;
+}
+
 int poll_plan(struct poll *p, const struct directory *d, struct names *archives, struct store *s,
               const struct poll_choice *c, struct err *e)
 {
@@ -282,6 +303,8 @@ int poll_plan(struct poll *p, const struct directory *d, struct names *archives,
     }
     if (p->asks > 0)
         qsort(p->ask, p->asks, sizeof *p->ask, by_instance_and_id);
+    if (number_rows(p, e) < 0)
+        goto out;
     p->not_asked = total - g.rows + g.unasked;
     status = 0;
 out:
@@ -296,10 +319,10 @@ void poll_release(struct poll *p)
 {
     uint32_t i;
 
-    for (i = 0; i < p->instances; i++) {
-        fold_release(&p->instance[i].fold);
+    for (i = 0; i < p->instances; i++)
         free(p->instance[i].problem);
-    }
+    idmap_release(&p->row);
+    free(p->rows);
     free(p->instance);
     free(p->instance_of);
     free(p->ask);
@@ -309,66 +332,16 @@ void poll_release(struct poll *p)
 
 /* ---- asking ---- */
 
+/* A clock is not in doubt while of at least so many rows fewer than one in so
+ * many is early; more than a fifth would be wrong. */
+#define PLAIN_ROWS 1000
+#define PLAIN_SHARE 10
+#define CLOCK_SLACK (10 * 60 * US_PER_SECOND)
+
 struct running {
     struct poll *p;
-    poll_done_fn *done;
-    void *ctx;
+    const struct poll_sink *sink;
 };
-
-static int on_event(void *ctx, uint32_t instance, const struct event *ev, uint64_t request,
-                    struct err *e)
-{
-    struct running *r = ctx;
-    struct poll_instance *i = &r->p->instance[instance];
-
-    return fold_add(&i->fold, ev, i->place, request, e);
-}
-
-static int on_done(void *ctx, uint32_t instance, const char *reason, struct err *e)
-{
-    struct running *r = ctx;
-    struct poll_instance *i = &r->p->instance[instance];
-
-    i->done = true;
-    if (reason) {
-        i->problem = strdup(reason);
-        if (!i->problem)
-            return err_oom(e);
-    }
-    return r->done(r->ctx, i, e);
-}
-
-int poll_run(struct poll *p, const struct api_options *o, poll_done_fn *done, void *ctx,
-             struct api_counts *counts, struct event_counts *statuses, struct err *e)
-{
-    struct running r = {p, done, ctx};
-    const struct api_sink sink = {on_event, on_done, &r};
-    struct api_instance *instance = malloc(((size_t)p->instances + 1) * sizeof *instance);
-    struct api_message *message = malloc((p->asks + 1) * sizeof *message);
-    int status = -1;
-    size_t i;
-
-    if (!instance || !message) {
-        (void)err_oom(e);
-        goto out;
-    }
-    for (i = 0; i < p->instances; i++) {
-        const struct directory_instance *in = &p->directory->instance[p->instance[i].directory];
-
-        instance[i] = (struct api_instance){in->name, in->url_name};
-    }
-    for (i = 0; i < p->asks; i++)
-        message[i] = (struct api_message){p->ask[i].instance, p->ask[i].message_id,
-                                          p->ask[i].sent_at, p->ask[i].created_at};
-    status =
-        source_api_poll(o, instance, p->instances, message, p->asks, &sink, counts, statuses, e);
-out:
-    free(instance);
-    free(message);
-    return status;
-}
-
-/* ---- what was learned ---- */
 
 /* The first row asked about at the instance under that id; p->asks: none. */
 static size_t first_ask(const struct poll *p, uint32_t instance, struct slice id)
@@ -387,48 +360,219 @@ static size_t first_ask(const struct poll *p, uint32_t instance, struct slice id
     return low;
 }
 
-static int match_instance(const struct poll *p, uint32_t instance, struct match_table *t,
-                          struct err *e)
+/* One past the last row asked about like that of ask i. */
+static size_t end_of_group(const struct poll *p, size_t i)
 {
-    const struct fold *f = &p->instance[instance].fold;
-    size_t i, k;
+    size_t end = i + 1;
 
-    for (i = 0; i < f->n; i++) {
-        const struct fold_entry *x = f->entry[i];
+    while (end < p->asks && p->ask[end].instance == p->ask[i].instance &&
+           slice_eq(p->ask[end].message_id, p->ask[i].message_id))
+        end++;
+    return end;
+}
 
-        for (k = first_ask(p, instance, x->message_id);
-             k < p->asks && p->ask[k].instance == instance &&
-             slice_eq(p->ask[k].message_id, x->message_id);
-             k++) {
-            if (match_use(t, instance, x->message_id, &x->evidence, p->ask[k].row,
-                          p->ask[k].campaign, e) < 0)
-                return -1;
-        }
+static int on_event(void *ctx, uint32_t instance, const struct event *ev, uint64_t request,
+                    struct err *e)
+{
+    struct poll *p = ((struct running *)ctx)->p;
+    struct poll_instance *in = &p->instance[instance];
+    struct poll_ask *a = &p->ask[first_ask(p, instance, ev->message_id)];
+    struct evidence one = {.error = SLICE_NONE}; /* no answer tells an error's text */
+
+    (void)e;
+    in->heard += a->evidence.seen == 0;
+    if (ev->what == MEANS_PENDING) {
+        a->evidence.seen |= M_PENDING_BIT;
+        return 0;
+    }
+    one.seen = M_BIT(ev->what);
+    one.at[ev->what] = (struct sighting){ev->time, request, in->place, ev->approximate};
+    evidence_merge(p->archives, &a->evidence, &one);
+    return 0;
+}
+
+/* The least time that the instance itself told; TIME_NONE: none. */
+static int64_t least_exact(const struct evidence *ev)
+{
+    int64_t least = TIME_NONE;
+    int m;
+
+    for (m = 0; m < M_COUNT; m++) {
+        if ((ev->seen & M_BIT(m)) && !ev->at[m].approximate &&
+            (least == TIME_NONE || ev->at[m].time < least))
+            least = ev->at[m].time;
+    }
+    return least;
+}
+
+static bool clock_in_doubt(const struct poll_instance *in)
+{
+    return !in->done && in->timed > 0 &&
+           (in->timed < PLAIN_ROWS || in->early * PLAIN_SHARE > in->timed);
+}
+
+/* The rows of ask i wait for this instance no more. */
+static void release(struct poll *p, size_t i)
+{
+    size_t end = end_of_group(p, i), k;
+
+    p->ask[i].released = true;
+    for (k = i; k < end; k++) {
+        struct poll_row *r = &p->rows[p->ask[k].row_number];
+
+        r->heard = r->heard || p->ask[i].evidence.seen != 0;
+        p->ready += --r->open == 0 && r->heard;
+    }
+}
+
+/* The answer about ask i is there, as far as this instance goes. */
+static void close_ask(struct poll *p, size_t i)
+{
+    struct poll_instance *in = &p->instance[p->ask[i].instance];
+    int64_t exact = least_exact(&p->ask[i].evidence);
+    size_t end = end_of_group(p, i), k;
+
+    p->ask[i].answered = true;
+    for (k = i; k < end && exact != TIME_NONE; k++) {
+        if (p->ask[k].sent_at == TIME_NONE)
+            continue;
+        in->timed++;
+        in->early += exact < p->ask[k].sent_at - CLOCK_SLACK;
+    }
+}
+
+static void release_held(struct poll *p, uint32_t instance)
+{
+    size_t i;
+
+    for (i = first_ask(p, instance, SLICE_NONE); i < p->asks && p->ask[i].instance == instance;
+         i = end_of_group(p, i)) {
+        if (p->ask[i].answered && !p->ask[i].released)
+            release(p, i);
+    }
+    p->instance[instance].held = 0;
+}
+
+static int on_answered(void *ctx, uint32_t instance, struct slice message_id, struct err *e)
+{
+    struct running *r = ctx;
+    struct poll *p = r->p;
+    struct poll_instance *in = &p->instance[instance];
+    size_t i = first_ask(p, instance, message_id);
+
+    if (p->ask[i].answered)
+        return 0;
+    close_ask(p, i);
+    if (clock_in_doubt(in)) {
+        in->held++;
+        return 0;
+    }
+    if (in->held > 0)
+        release_held(p, instance);
+    else
+        release(p, i);
+    return r->sink->answered(r->sink->ctx, e);
+}
+
+static int on_done(void *ctx, uint32_t instance, const char *reason, struct err *e)
+{
+    struct running *r = ctx;
+    struct poll *p = r->p;
+    struct poll_instance *i = &p->instance[instance];
+    size_t k;
+
+    i->done = true;
+    if (reason) {
+        i->problem = strdup(reason);
+        if (!i->problem)
+            return err_oom(e);
+    }
+    for (k = first_ask(p, instance, SLICE_NONE); k < p->asks && p->ask[k].instance == instance;
+         k = end_of_group(p, k)) {
+        if (!p->ask[k].answered)
+            close_ask(p, k);
+    }
+    release_held(p, instance);
+    return r->sink->done(r->sink->ctx, i, e);
+}
+
+int poll_run(struct poll *p, const struct api_options *o, const struct poll_sink *sink,
+             struct api_counts *counts, struct event_counts *statuses, struct err *e)
+{
+    struct running r = {p, sink};
+    const struct api_sink api = {on_event, on_answered, on_done, &r};
+    struct api_instance *instance = malloc(((size_t)p->instances + 1) * sizeof *instance);
+    struct api_message *message = malloc((p->asks + 1) * sizeof *message);
+    int status = -1;
+    size_t i;
+
+    if (!instance || !message) {
+        (void)err_oom(e);
+        goto out;
+    }
+    for (i = 0; i < p->instances; i++) {
+        const struct directory_instance *in = &p->directory->instance[p->instance[i].directory];
+
+        instance[i] = (struct api_instance){in->name, in->url_name};
+    }
+    for (i = 0; i < p->asks; i++)
+        message[i] = (struct api_message){p->ask[i].instance, p->ask[i].message_id,
+                                          p->ask[i].sent_at, p->ask[i].created_at};
+    status =
+        source_api_poll(o, instance, p->instances, message, p->asks, &api, counts, statuses, e);
+out:
+    free(instance);
+    free(message);
+    return status;
+}
+
+/* ---- what was learned ---- */
+
+bool poll_waits(const struct poll *p, struct ident row)
+{
+    uint32_t n = idmap_find(&p->row, row);
+
+    return n != IDMAP_NONE && p->rows[n].open > 0;
+}
+
+static int match_group(const struct poll *p, size_t i, size_t end, struct match_table *t,
+                       struct err *e)
+{
+    const struct poll_ask *a = &p->ask[i];
+    size_t k;
+
+    if (a->evidence.seen == 0)
+        return 0;
+    if (end - i == 1) {
+        t->used++;
+        return match_use(t, a->instance, a->message_id, &a->evidence, a->row, a->campaign, e);
+    }
+    t->ambiguous++;
+    for (k = i; k < end; k++) {
+        if (match_doubt(t, p->ask[k].row, p->ask[k].message_id, e) < 0)
+            return -1;
     }
     return 0;
 }
 
-int poll_match(const struct poll *p, const struct directory *d, uint32_t only,
-               struct match_table *t, uint64_t *keys, struct err *e)
+int poll_match(const struct poll *p, const struct directory *d, struct match_table *t,
+               struct err *e)
 {
     struct match_source *source = malloc(((size_t)p->instances + 1) * sizeof *source);
-    uint32_t i;
+    size_t i, end;
     int status;
 
-    *keys = 0;
     if (!source)
         return err_oom(e);
     for (i = 0; i < p->instances; i++)
         source[i] =
             (struct match_source){p->directory->instance[p->instance[i].directory].name, NULL};
     status = match_init(t, p->archives, d, source, p->instances, e);
-    for (i = 0; status == 0 && i < p->instances; i++) {
-        if ((only != IDMAP_NONE && i != only) || p->instance[i].left_out)
-            continue;
-        status = match_instance(p, i, t, e);
-        *keys += p->instance[i].fold.n;
+    for (i = 0; status == 0 && i < p->asks; i = end) {
+        end = end_of_group(p, i);
+        if (!p->instance[p->ask[i].instance].left_out)
+            status = match_group(p, i, end, t, e);
     }
-    t->used = *keys;
     free(source);
     return status;
 }

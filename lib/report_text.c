@@ -41,13 +41,18 @@ static void put_any(struct buf *b, int depth, const char *label, uint64_t n, con
 
 /* ---- what ran, what was read ------------------------------------------------------ */
 
+static bool all_applied(const struct run *r)
+{
+    return r->applied && !r->refused;
+}
+
 static const char *kind_of(const struct run *r)
 {
     if (r->offline)
         return "offline";
     if (!r->apply)
         return "dry run";
-    return r->applied ? "applied" : "refused";
+    return r->refused ? "refused" : r->failure ? "failed" : "applied";
 }
 
 static void put_title(struct buf *b, const struct run *r)
@@ -147,7 +152,7 @@ static void put_messages(struct buf *b, const struct run *r)
     put_item(b, 2, "ambiguous", m->ambiguous, NULL);
     put_item(b, 2, "instance mismatch", m->instance_mismatch, NULL);
     put_matched(b, m);
-    put_item(b, 1, "updated", m->updated, r->applied ? "rows" : "rows, if this were applied");
+    put_item(b, 1, "updated", m->updated, all_applied(r) ? "rows" : "rows, if this were applied");
     put_item(b, 2, "with evidence", m->updated - m->updated_without_evidence, NULL);
     put_item(b, 2, "without evidence", m->updated_without_evidence, NULL);
     put_item(b, 1, "regressions", m->regressions, NULL);
@@ -285,7 +290,8 @@ static struct sums sum_up(const struct run *r)
     for (size_t i = 0; i < r->corrections; i++) {
         enum outcome o = r->correction[i].outcome;
 
-        s.corrections += report_counts_correction(&r->correction[i]);
+        s.corrections +=
+            report_counts_correction(&r->correction[i]) && !(r->refused && o == OUTCOME_WRITTEN);
         s.conflicts += o == OUTCOME_CONFLICT;
         s.busy += o == OUTCOME_BUSY;
         s.left += o == OUTCOME_CONFLICT || o == OUTCOME_BUSY || o == OUTCOME_LEFT;
@@ -294,8 +300,9 @@ static struct sums sum_up(const struct run *r)
         const struct campaign_result *c = &r->campaign[i];
 
         s.locked += r->applied && c->busy;
-        s.campaigns +=
-            r->applied ? c->written : !c->left_alone && (campaign_differs(c, r->fix_total));
+        s.campaigns += all_applied(r)
+                           ? c->written
+                           : !c->written && !c->left_alone && (campaign_differs(c, r->fix_total));
     }
     return s;
 }
@@ -341,14 +348,18 @@ static void put_conclusion(struct buf *b, const struct run *r)
         buf_adds(b, "no database was asked\n");
         return;
     }
-    if (!any) {
+    if (r->failure)
+        buf_addf(b, "%s\n", r->failure);
+    if (!any && r->failure) {
+        buf_adds(b, "nothing was learned that would correct anything\n");
+    } else if (!any) {
         buf_adds(b,
                  s.left > 0 || s.locked > 0 ? "nothing else to correct\n" : "nothing to correct\n");
-    } else if (r->applied) {
+    } else if (all_applied(r)) {
         put_amount(b, &s);
         buf_adds(b, " written\n");
     } else if (r->apply) {
-        buf_adds(b, "refused: nothing was written of ");
+        buf_addf(b, "refused: nothing %swas written of ", r->applied ? "more " : "");
         put_amount(b, &s);
         buf_addc(b, '\n');
     } else {

@@ -39,11 +39,13 @@ struct run_gap {
 struct run {
     /* what ran */
     char id[48];
-    const char *tool; /* "replay", "reconcile audit" */
-    bool offline;     /* no database: everything from messages.used on is empty */
-    bool rebuild;     /* the mode: rebuild, else merge */
-    bool apply;       /* --apply was asked for */
-    bool applied;     /* ... and was not refused */
+    const char *tool;    /* "replay", "reconcile audit" */
+    bool offline;        /* no database: everything from messages.used on is empty */
+    bool rebuild;        /* the mode: rebuild, else merge */
+    bool apply;          /* --apply was asked for */
+    bool applied;        /* ... and something was or could be written */
+    bool refused;        /* ... but not, or no more, from some point on: the warnings say why */
+    const char *failure; /* what a run that tells all it found failed of; NULL: it did not */
     bool fix_total;
     int64_t snapshot_at, started_at, finished_at; /* TIME_NONE: null */
     const char *command; /* what would apply this dry run, or undo this run; NULL: none */

@@ -75,6 +75,13 @@ int api_learn(struct api_poll *p, struct api_target *t, uint32_t id, struct slic
     return p->sink.event(p->sink.ctx, t->index, &ev, request, e);
 }
 
+int api_answered(struct api_poll *p, struct api_target *t, uint32_t id, struct err *e)
+{
+    if (!p->sink.answered)
+        return 0;
+    return p->sink.answered(p->sink.ctx, t->index, t->ids.name[id], e);
+}
+
 /* --- from stage to stage --- */
 
 static void target_release(struct api_target *t)

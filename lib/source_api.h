@@ -67,6 +67,9 @@ struct api_sink {
      * same for every try. Slices live until it returns. */
     int (*event)(void *ctx, uint32_t instance, const struct event *ev, uint64_t request,
                  struct err *e);
+    /* An answer about a message has been told whole by `event`, nothing included.
+     * Called again where it is told of again, as by a page that moved. May be NULL. */
+    int (*answered)(void *ctx, uint32_t instance, struct slice message_id, struct err *e);
     /* The instance is finished, once for each. reason NULL: all was asked. Else it was
      * given up, for this reason ("instance "x": gave up after 120 s: ..."); what
      * was learned before stays. */

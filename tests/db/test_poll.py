@@ -462,13 +462,20 @@ def test_the_same_id_never_moves_another_tenants_row(town):
     assert report["messages"]["distinct"] == report["messages"]["used"] == 2
 
 
-def test_rows_that_share_an_id_at_one_instance_are_all_spoken_for(town):
+def test_evidence_that_two_rows_may_claim_moves_neither(town):
+    """Of one tenant or of two that share a global instance: nobody knows whose it is."""
     shop = Shop()
-    loja = shop.instance("loja")
-    rows = [shop.row(shop.campaign("Natal %d" % n), "M", instance=loja) for n in range(2)]
-    shop.knows("loja", "M", "READ")
-    _, _, after = town(shop)
-    assert [after[r] for r in rows] == ["read", "read"]
+    other = shop.new_tenant()
+    shared = shop.instance("shared", None)
+    rows = [shop.row(shop.campaign("A"), "M", instance=shared),
+            shop.row(shop.campaign("B", other), "M", instance=shared),
+            shop.row(shop.campaign("C"), "N", instance=shared)]
+    shop.knows("shared", "M", "READ")
+    shop.knows("shared", "N", "READ")
+    report, _, after = town(shop, status=3)
+    assert [after[r] for r in rows] == ["sent", "sent", "read"]
+    m = report["messages"]
+    assert (m["distinct"], m["used"], m["ambiguous"], m["updated"]) == (2, 1, 1, 1)
 
 
 def times_after(server, polls, version, *arguments, at=NOW - HOUR):

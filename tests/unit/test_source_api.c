@@ -187,7 +187,7 @@ static void release(struct probe *p)
 static int probe(int argc, char **argv)
 {
     struct probe p = {.o = {.key = getenv("EVOLUTION_API_KEY"), .interrupted = &interrupted}};
-    const struct api_sink sink = {print_event, print_done, &p};
+    const struct api_sink sink = {print_event, NULL, print_done, &p};
     struct event_counts statuses = {.raw_statuses = TALLY_INIT};
     struct api_counts counts = {0, 0};
     struct err e = ERR_INIT;
@@ -254,7 +254,7 @@ static int poll_one(const struct api_options *o, bool ask, struct verdicts *v, s
 {
     const struct api_instance instance = {slice_of("a b"), slice_of("a b/\xC3\xA9")};
     const struct api_message message = {0, slice_of("3EB0"), TIME_NONE, TIME_NONE};
-    const struct api_sink sink = {count_event, keep_verdict, v};
+    const struct api_sink sink = {count_event, NULL, keep_verdict, v};
     struct event_counts statuses = {.raw_statuses = TALLY_INIT};
     struct api_counts counts = {0, 0};
     int status;
