@@ -55,6 +55,18 @@ struct campaign_result {
 typedef int apply_redecide_fn(void *ctx, const struct store_row *now, struct correction *c,
                               struct err *e);
 
+/* What is told of every batch that changes rows; each returns 0, or -1 with *e
+ * filled. */
+struct apply_journal {
+    /* The n corrections that transaction xid has written, about to be
+     * committed. On disk before it returns 0; -1 rolls the batch back. */
+    int (*intent)(void *ctx, int64_t xid, const struct correction *const *c, size_t n,
+                  struct err *e);
+    /* They are committed. -1 ends the run after this batch, which stays. */
+    int (*committed)(void *ctx, struct err *e);
+    void *ctx;
+};
+
 struct apply_options {
     size_t batch;            /* corrections per transaction at most */
     bool single_transaction; /* all contacts, then all campaigns, one COMMIT */
@@ -62,8 +74,9 @@ struct apply_options {
     int64_t lock_timeout;    /* µs to wait for a campaign's lock; 0 = for ever */
     int retries;   /* of a batch after a deadlock, lock time-out or serialization failure */
     int64_t pause; /* µs between batches */
-    apply_redecide_fn *redecide; /* NULL: a row that moved is a conflict */
-    void *ctx;                   /* of redecide */
+    apply_redecide_fn *redecide;         /* NULL: a row that moved is a conflict */
+    void *ctx;                           /* of redecide */
+    const struct apply_journal *journal; /* NULL: none */
 };
 
 struct apply_summary {

@@ -66,9 +66,51 @@ static int write_rows(struct applying *a, const struct batch *b, struct err *e)
     return a->o->single_transaction && !a->broken ? write_leftovers(a, b, e) : 0;
 }
 
+/* ---- the journal ---- */
+
+static int take_xid(void *ctx, const struct slice *v, size_t n, struct err *e)
+{
+    int64_t *xid = ctx;
+
+    (void)n;
+    (void)e;
+    *xid = pg_get_int(v[0], -1);
+    return 0;
+}
+
+/* Tells the journal what this transaction has written. */
+static int tell_intent(struct applying *a, const struct batch *b, bool *told, struct err *e)
+{
+    const struct apply_journal *j = a->o->journal;
+    int64_t xid = -1;
+    struct pg_query q = {"read the transaction's id", sql_xid, NULL, 0, take_xid, &xid};
+    const struct correction **c;
+    size_t i, n = 0;
+    int rc = 0;
+
+    *told = false;
+    if (!j || b->n == 0)
+        return 0;
+    c = malloc(b->n * sizeof *c);
+    if (!c)
+        return err_oom(e);
+    for (i = 0; i < b->n; i++) {
+        if (a->fate[b->at[i]] == FATE_WRITTEN)
+            c[n++] = &a->c[b->at[i]];
+    }
+    if (n > 0)
+        rc = pg_run(a->pg, &q, e);
+    if (rc == 0 && n > 0) {
+        rc = j->intent(j->ctx, xid, c, n, e);
+        *told = rc == 0;
+    }
+    free(c);
+    return rc;
+}
+
 static enum batch_result attempt(struct applying *a, struct batch *b, struct err *e)
 {
-    bool unknown = false;
+    bool unknown = false, told;
 
     a->broken = false;
     if (begin(a, e) != 0 || write_rows(a, b, e) != 0)
@@ -77,8 +119,9 @@ static enum batch_result attempt(struct applying *a, struct batch *b, struct err
         return BATCH_FAILED;
     if (a->broken)
         return BATCH_AGAIN;
-    /* Here, in this order of locks: instances, log rows, contacts. Then the
-     * journal's intent, to be on disk before the COMMIT. */
+    /* Here, in this order of locks: instances, log rows, contacts. */
+    if (tell_intent(a, b, &told, e) != 0)
+        return BATCH_FAILED;
     if (pg_commit(a->pg, &unknown, e) != 0) {
         if (unknown) {
             char reason[sizeof e->text];
@@ -89,7 +132,7 @@ static enum batch_result attempt(struct applying *a, struct batch *b, struct err
         }
         return BATCH_FAILED;
     }
-    /* Here: the journal's confirmation. */
+    a->halted = told && a->o->journal->committed(a->o->journal->ctx, e) != 0;
     return BATCH_COMMITTED;
 }
 
@@ -113,8 +156,11 @@ enum batch_result batch_write(struct applying *a, struct batch *b, struct err *e
     for (;;) {
         enum batch_result r = attempt(a, b, &failure);
 
-        if (r == BATCH_COMMITTED)
+        if (r == BATCH_COMMITTED) {
+            if (a->halted)
+                *e = failure;
             return r;
+        }
         pg_rollback(a->pg);
         if (r == BATCH_AGAIN)
             return r;

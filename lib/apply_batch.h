@@ -40,6 +40,7 @@ struct applying {
     uint64_t random;   /* of the back-off */
     bool broken;       /* this attempt found a campaign that is to be left alone */
     bool ascii_errors; /* the server's encoding lacks letters of an error text */
+    bool halted;       /* the journal failed after a batch was committed */
 };
 
 /* A campaign of a batch, and its counters once counted. */

@@ -235,6 +235,8 @@ static int pass_step(struct applying *a, struct pass *p, struct batch *b, size_t
         return -1;
     }
     batch_book(a, p, b, r == BATCH_COMMITTED);
+    if (a->halted)
+        return -1;
     return a->o->pause > 0 && *pos < p->n ? pg_pause(a->pg, a->o->pause, e) : 0;
 }
 
