@@ -1,6 +1,7 @@
 #include "apply.h"
 
 #include "apply_batch.h"
+#include "log.h"
 #include "sql.h"
 
 #include <inttypes.h>
@@ -61,7 +62,7 @@ static int prepare(struct applying *a, struct err *e)
         a->state[a->c[i].campaign_index].touched = true;
     }
     a->random = (uint64_t)(clock_monotonic() * 1e6);
-    if (prepare_statements(a, e) != 0)
+    if (prepare_statements(a, e) != 0 || effects_prepare(a, e) != 0 || pace_prepare(a, e) != 0)
         return -1;
     return a->n > 0 ? rows_prepare(a, e) : 0;
 }
@@ -76,7 +77,11 @@ static void release(struct applying *a)
     buf_release(&s->campaign_lock);
     buf_release(&s->campaign_recount);
     buf_release(&s->campaign_add);
+    buf_release(&s->logs);
+    buf_release(&s->people);
+    buf_release(&s->health);
     buf_release(&a->data);
+    buf_release(&a->text);
     free(a->fate);
     free(a->state);
 }
@@ -185,34 +190,16 @@ static int numbered_cmp(const void *x, const void *y)
     return ident_cmp(p->id, q->id);
 }
 
-/* Those whose count is not up to date, by id. Those that stayed locked, and
- * all of a single transaction that failed, are only marked. */
-static size_t list_uncounted(struct applying *a, struct numbered *list)
+/* Counts the campaigns of the list, a few in a transaction. */
+static int count_list(struct applying *a, struct numbered *list, size_t n, struct err *e)
 {
-    size_t k, n = 0;
-
-    for (k = 0; k < a->n_campaigns; k++) {
-        if (!wants_count(a, k))
-            continue;
-        if (a->state[k].given_up || a->o->single_transaction)
-            a->campaigns[k].busy = true;
-        else
-            list[n++] = (struct numbered){a->campaigns[k].id, k};
-    }
-    qsort(list, n, sizeof *list, numbered_cmp);
-    return n;
-}
-
-static int count_campaigns(struct applying *a, struct err *e)
-{
-    struct numbered *list = calloc(a->n_campaigns + 1, sizeof *list);
     struct batch b;
     int64_t rows = 0;
-    size_t i, n = list ? list_uncounted(a, list) : 0;
+    size_t i;
     int rc = batch_init(&b, 0, COUNT_CAMPAIGNS, e);
 
-    if (!list)
-        rc = err_oom(e);
+    if (n > 0)
+        qsort(list, n, sizeof *list, numbered_cmp);
     for (i = 0; rc == 0 && i < n; i++) {
         batch_add_campaign(a, &b, list[i].index);
         rows += a->campaigns[list[i].index].recomputed.total;
@@ -221,10 +208,60 @@ static int count_campaigns(struct applying *a, struct err *e)
         rc = count_batch(a, &b, e);
         b.n_campaigns = 0;
         rows = 0;
-        if (rc == 0 && a->o->pause > 0 && i + 1 < n)
-            rc = pg_pause(a->pg, a->o->pause, e);
+        if (rc == 0)
+            rc = pace_wait(a, i + 1 == n, e);
     }
     batch_release(&b);
+    return rc;
+}
+
+/* Those whose count is not up to date. Those that stayed locked, and all of a
+ * single transaction that failed, are only marked. */
+static int count_campaigns(struct applying *a, struct err *e)
+{
+    struct numbered *list = calloc(a->n_campaigns + 1, sizeof *list);
+    size_t k, n = 0;
+    int rc;
+
+    if (!list)
+        return err_oom(e);
+    for (k = 0; k < a->n_campaigns; k++) {
+        if (!wants_count(a, k))
+            continue;
+        if (a->state[k].given_up || a->o->single_transaction)
+            a->campaigns[k].busy = true;
+        else
+            list[n++] = (struct numbered){a->campaigns[k].id, k};
+    }
+    rc = count_list(a, list, n, e);
+    free(list);
+    return rc;
+}
+
+/* A handler that had counted before we wrote, and saves its count after, puts an
+ * old one back: so the campaigns of this run are counted once more when that
+ * must be over. */
+static int recheck(struct applying *a, struct err *e)
+{
+    struct numbered *list = calloc(a->n_campaigns + 1, sizeof *list);
+    size_t k, n = 0;
+    int rc = 0;
+
+    if (!list)
+        return err_oom(e);
+    for (k = 0; a->o->recheck > 0 && k < a->n_campaigns; k++) {
+        const struct campaign_result *c = &a->campaigns[k];
+
+        if ((c->written || c->recheck || a->state[k].recounted) && !c->left_alone)
+            list[n++] = (struct numbered){c->id, k};
+    }
+    if (n > 0) {
+        log_detail("counting %zu campaign(s) once more in %lld s", n,
+                   (long long)(a->o->recheck / US_PER_SECOND));
+        rc = pg_pause(a->pg, a->o->recheck, e);
+    }
+    if (rc == 0)
+        rc = count_list(a, list, n, e);
     free(list);
     return rc;
 }
@@ -250,7 +287,8 @@ int apply_run(struct store *s, const struct apply_options *o, struct correction 
         rc = write_corrections(&a, e);
     if (rc == 0)
         rc = count_campaigns(&a, e);
-    /* Here: waiting, then counting the written campaigns once more (--recheck). */
+    if (rc == 0)
+        rc = recheck(&a, e);
     release(&a);
     return rc;
 }

@@ -8,6 +8,7 @@
 #ifndef RECONCILE_APPLY_H
 #define RECONCILE_APPLY_H
 
+#include "buf.h"
 #include "store.h"
 
 enum outcome {
@@ -45,6 +46,7 @@ struct campaign_result {
                       * read <= delivered <= sent <= total: nothing of it is written */
     bool written;    /* filled by apply: its counters were updated */
     bool busy;       /* filled by apply: it stayed locked, its counters were not written */
+    bool recheck;    /* set by the caller: an earlier apply of this run wrote to it */
 };
 
 /* Decides a row again that moved since the snapshot. Returns 1 with
@@ -67,16 +69,32 @@ struct apply_journal {
     void *ctx;
 };
 
+/* What a correction also writes (docs/semantics.md 8). */
+struct apply_effects {
+    const char *run;             /* its id, for the log rows */
+    bool health;                 /* the instances' counters of the day */
+    const struct zone *app_zone; /* whose day it is; NULL: UTC */
+    /* Appends the evidence of a correction as a JSON object. -1: *e is filled. */
+    int (*put_evidence)(void *ctx, const struct correction *c, struct buf *b, struct err *e);
+    void *ctx;
+};
+
 struct apply_options {
     size_t batch;            /* corrections per transaction at most */
     bool single_transaction; /* all contacts, then all campaigns, one COMMIT */
     bool fix_total;          /* write total_contacts too */
     int64_t lock_timeout;    /* µs to wait for a campaign's lock; 0 = for ever */
-    int retries;   /* of a batch after a deadlock, lock time-out or serialization failure */
-    int64_t pause; /* µs between batches */
+    int retries;        /* of a batch after a deadlock, lock time-out or serialization failure */
+    int64_t pause;      /* µs between batches */
+    int64_t batch_time; /* µs that a batch should take: their size adapts to it, up to `batch`; 0:
+                         * it does not */
+    int64_t max_lag;    /* µs that a standby may be behind what was committed; 0: not looked at */
+    int64_t recheck;    /* µs after the last batch: then the campaigns it touched are counted once
+                      * more, and those marked `recheck`; 0: they are not */
     apply_redecide_fn *redecide;         /* NULL: a row that moved is a conflict */
     void *ctx;                           /* of redecide */
     const struct apply_journal *journal; /* NULL: none */
+    const struct apply_effects *effects; /* NULL: the rows and their campaigns alone */
 };
 
 struct apply_summary {

@@ -45,9 +45,7 @@ static int write_leftovers(struct applying *a, const struct batch *b, struct err
     if (n > 0)
         rc = rows_redecide(a, at, &n, e);
     if (rc == 0 && n > 0)
-        rc = pg_script(a->pg, "empty the batch", sql_batch_empty, e);
-    if (rc == 0 && n > 0)
-        rc = rows_write(a, at, n, e);
+        rc = rows_write(a, at, n, true, e);
     free(at);
     return rc;
 }
@@ -61,7 +59,7 @@ static int write_rows(struct applying *a, const struct batch *b, struct err *e)
     /* An attempt before this one may have decided on some again. */
     for (i = 0; i < b->n; i++)
         a->c[b->at[i]].outcome = OUTCOME_PLANNED;
-    if (rows_write(a, b->at, b->n, e) != 0)
+    if (rows_write(a, b->at, b->n, false, e) != 0)
         return -1;
     return a->o->single_transaction && !a->broken ? write_leftovers(a, b, e) : 0;
 }
@@ -119,7 +117,8 @@ static enum batch_result attempt(struct applying *a, struct batch *b, struct err
         return BATCH_FAILED;
     if (a->broken)
         return BATCH_AGAIN;
-    /* Here, in this order of locks: instances, log rows, contacts. */
+    if (effects_write(a, b, e) != 0)
+        return BATCH_FAILED;
     if (tell_intent(a, b, &told, e) != 0)
         return BATCH_FAILED;
     if (pg_commit(a->pg, &unknown, e) != 0) {

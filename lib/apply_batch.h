@@ -20,7 +20,16 @@ struct campaign_state {
 /* The statements, with the names of this database in them. */
 struct apply_sql {
     struct buf begin, lock, update, campaign_lock, campaign_recount, campaign_add;
+    struct buf logs, people, health; /* empty: not to be written */
 };
+
+/* Where the database's log was when we had committed something. */
+struct lag_mark {
+    double at; /* s, clock_monotonic */
+    int64_t lsn;
+};
+
+#define LAG_MARKS 64
 
 /* A run of apply. */
 struct applying {
@@ -36,7 +45,12 @@ struct applying {
     uint8_t *fate;                /* enum fate, by correction */
     struct campaign_state *state; /* by campaign */
     struct apply_sql sql;
-    struct buf data;   /* what is being sent */
+    struct buf data;                 /* what is being sent */
+    struct buf text;                 /* JSON on its way there */
+    size_t size;                     /* of the next batch */
+    struct lag_mark mark[LAG_MARKS]; /* the latest, at n_marks - 1 modulo their number */
+    size_t n_marks;
+    bool lag_told;     /* that a standby is being waited for */
     uint64_t random;   /* of the back-off */
     bool broken;       /* this attempt found a campaign that is to be left alone */
     bool ascii_errors; /* the server's encoding lacks letters of an error text */
@@ -99,18 +113,41 @@ enum batch_result batch_finish(struct applying *a, struct batch *b, struct err *
 /* Its counters are not those of its rows, as far as is known. */
 bool wants_count(const struct applying *a, size_t campaign);
 
+/* ---- apply_pace.c: between batches ---- */
+
+/* The size of the next batch, after one of n corrections took `seconds`. */
+void pace_adapt(struct applying *a, size_t n, double seconds);
+
+/* Fails where the role cannot see how far standbys are. */
+int pace_prepare(struct applying *a, struct err *e);
+
+/* Pauses, and waits for standbys. last: nothing follows. */
+int pace_wait(struct applying *a, bool last, struct err *e);
+
 /* ---- apply_rows.c: the contact rows, within a transaction ---- */
 
 int rows_prepare(struct applying *a, struct err *e); /* the temporary table */
 
 /* Locks and writes the n corrections, sets their fates. Where a row as written
  * breaks the order of milestones its campaign is marked left_alone, and a is
- * broken. */
-int rows_write(struct applying *a, const size_t *at, size_t n, struct err *e);
+ * broken. again: they are in the batch already, and were decided again. */
+int rows_write(struct applying *a, const size_t *at, size_t n, bool again, struct err *e);
 
 /* Reads the rows of the *n corrections again and decides on them again; keeps
  * in at those to be written after all, fills the outcome of the others. */
 int rows_redecide(struct applying *a, size_t *at, size_t *n, struct err *e);
+
+/* ---- apply_effects.c: what else a correction writes, within a transaction ---- */
+
+/* Bits of a batch's columns `logs` and `exact`. */
+enum effect { EFFECT_DELIVERED = 1, EFFECT_READ = 2, EFFECT_FAILED = 4 };
+
+/* The milestones that a correction makes known; of these, those that have a
+ * time of their own. */
+uint8_t effects_of(const struct correction *c, uint8_t *exact);
+
+int effects_prepare(struct applying *a, struct err *e); /* the statements */
+int effects_write(struct applying *a, const struct batch *b, struct err *e);
 
 /* ---- apply_counters.c: the campaigns, within a transaction ---- */
 

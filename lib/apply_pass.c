@@ -62,7 +62,7 @@ bool wants_count(const struct applying *a, size_t campaign)
  * not keep the others of its batch, so those suspected come alone. */
 static void batch_gather(struct applying *a, struct pass *p, struct batch *b, size_t *pos)
 {
-    size_t most = a->o->single_transaction ? p->n : a->o->batch;
+    size_t most = a->o->single_transaction ? p->n : a->size;
 
     b->n = b->n_campaigns = 0;
     for (; *pos < p->n && b->n < most; (*pos)++) {
@@ -222,6 +222,8 @@ static int pass_step(struct applying *a, struct pass *p, struct batch *b, size_t
                      struct err *e)
 {
     enum batch_result r;
+    double since = clock_monotonic();
+    size_t n;
 
     batch_gather(a, p, b, pos);
     if (*pos == p->n)
@@ -229,6 +231,7 @@ static int pass_step(struct applying *a, struct pass *p, struct batch *b, size_t
     if (b->n_campaigns == 0)
         return 0;
     choose_recounts(a, b);
+    n = b->n;
     r = batch_finish(a, b, e);
     if (r == BATCH_FAILED) {
         batch_forget(a, b);
@@ -237,7 +240,8 @@ static int pass_step(struct applying *a, struct pass *p, struct batch *b, size_t
     batch_book(a, p, b, r == BATCH_COMMITTED);
     if (a->halted)
         return -1;
-    return a->o->pause > 0 && *pos < p->n ? pg_pause(a->pg, a->o->pause, e) : 0;
+    pace_adapt(a, n, clock_monotonic() - since);
+    return pace_wait(a, *pos == p->n && !p->counts, e);
 }
 
 int pass_run(struct applying *a, struct pass *p, struct err *e)

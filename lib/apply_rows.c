@@ -4,7 +4,7 @@
 
 #include <stdlib.h>
 
-#define FIELDS 16
+#define FIELDS 21
 #define SEND_SIZE ((size_t)256 << 10) /* bytes gathered before they are sent */
 
 int rows_prepare(struct applying *a, struct err *e)
@@ -54,20 +54,47 @@ static void put_state(struct buf *b, const struct row_state *r, bool ascii)
         pg_put_field(b, r->error);
 }
 
-static void put_correction(const struct applying *a, size_t i, struct buf *b)
+/* What log rows tell, of a correction that gives rise to some. */
+static int put_effects(struct applying *a, const struct correction *c, struct buf *b, struct err *e)
+{
+    const struct apply_effects *f = a->o->effects;
+    uint8_t exact = 0, logs = f ? effects_of(c, &exact) : 0;
+    struct slice text = SLICE_NONE;
+
+    pg_put_field_int2(b, logs);
+    pg_put_field_int2(b, exact);
+    pg_put_field(b, logs ? slice_of(cause_name(c->cause)) : SLICE_NONE);
+    if (logs) {
+        buf_clear(&a->text);
+        if (f->put_evidence(f->ctx, c, &a->text, e) != 0)
+            return -1;
+        if (a->text.failed)
+            return err_oom(e);
+        text = (struct slice){buf_str(&a->text), a->text.len};
+    }
+    if (a->ascii_errors)
+        put_ascii(b, text);
+    else
+        pg_put_field(b, text);
+    return 0;
+}
+
+static int put_correction(struct applying *a, size_t i, bool again, struct buf *b, struct err *e)
 {
     const struct correction *c = &a->c[i];
 
     pg_put_copy_row(b, FIELDS);
     pg_put_field_int4(b, (int32_t)i);
+    pg_put_field_bool(b, again);
     pg_put_field_ident(b, a->schema->contact_id, c->id);
     pg_put_field_ident(b, a->schema->row_campaign_id, c->campaign);
     pg_put_field(b, c->message_id);
     put_state(b, &c->before, false);
     put_state(b, &c->after, a->ascii_errors && !slice_eq(c->before.error, c->after.error));
+    return put_effects(a, c, b, e);
 }
 
-static int send_rows(struct applying *a, const size_t *at, size_t n, struct err *e)
+static int send_rows(struct applying *a, const size_t *at, size_t n, bool again, struct err *e)
 {
     static const char what[] = "send a batch";
     struct buf *b = &a->data;
@@ -78,7 +105,8 @@ static int send_rows(struct applying *a, const size_t *at, size_t n, struct err 
     buf_clear(b);
     pg_put_copy_header(b);
     for (i = 0; i < n; i++) {
-        put_correction(a, at[i], b);
+        if (put_correction(a, at[i], again, b, e) != 0)
+            return -1;
         if (b->len < SEND_SIZE)
             continue;
         if (b->failed)
@@ -142,18 +170,19 @@ static int take_written(void *ctx, const struct slice *v, size_t n, struct err *
     return 0;
 }
 
-/* The update must not wait for rows that were passed over. */
-static int drop_skipped(struct applying *a, const size_t *at, size_t n, size_t n_skipped,
-                        struct err *e)
+/* Takes those of a fate out of the batch; FATE_NONE: whatever theirs is. */
+static int drop(struct applying *a, const size_t *at, size_t n, enum fate fate, struct err *e)
 {
     struct pg_param param = {PG_INT4_ARRAY, SLICE_NONE};
-    struct pg_query q = {"drop what is locked", sql_batch_drop, &param, 1, NULL, NULL};
-    size_t i;
+    struct pg_query q = {"drop from the batch", sql_batch_drop, &param, 1, NULL, NULL};
+    size_t i, dropped = 0;
 
+    for (i = 0; i < n; i++)
+        dropped += fate == FATE_NONE || a->fate[at[i]] == fate;
     buf_clear(&a->data);
-    pg_put_array(&a->data, PG_INT4, n_skipped);
+    pg_put_array(&a->data, PG_INT4, dropped);
     for (i = 0; i < n; i++) {
-        if (a->fate[at[i]] == FATE_SKIPPED)
+        if (fate == FATE_NONE || a->fate[at[i]] == fate)
             pg_put_field_int4(&a->data, (int32_t)at[i]);
     }
     if (a->data.failed)
@@ -162,18 +191,23 @@ static int drop_skipped(struct applying *a, const size_t *at, size_t n, size_t n
     return pg_run(a->pg, &q, e);
 }
 
-int rows_write(struct applying *a, const size_t *at, size_t n, struct err *e)
+int rows_write(struct applying *a, const size_t *at, size_t n, bool again, struct err *e)
 {
+    const char flag = again ? 1 : 0;
+    struct pg_param param = {PG_BOOL, {&flag, 1}};
     struct answer w = {a, 0};
-    struct pg_query lock = {"lock rows", a->sql.lock.data, NULL, 0, take_locked, &w};
-    struct pg_query update = {"write rows", a->sql.update.data, NULL, 0, take_written, &w};
+    struct pg_query lock = {"lock rows", a->sql.lock.data, &param, 1, take_locked, &w};
+    struct pg_query update = {"write rows", a->sql.update.data, &param, 1, take_written, &w};
     size_t i;
 
+    if (again && drop(a, at, n, FATE_NONE, e) != 0)
+        return -1;
     for (i = 0; i < n; i++)
         a->fate[at[i]] = FATE_SKIPPED;
-    if (send_rows(a, at, n, e) != 0 || pg_run(a->pg, &lock, e) != 0)
+    if (send_rows(a, at, n, again, e) != 0 || pg_run(a->pg, &lock, e) != 0)
         return -1;
-    if (w.n < n && drop_skipped(a, at, n, n - w.n, e) != 0)
+    /* The update must not wait for rows that were passed over. */
+    if (w.n < n && drop(a, at, n, FATE_SKIPPED, e) != 0)
         return -1;
     return w.n > 0 ? pg_run(a->pg, &update, e) : 0;
 }

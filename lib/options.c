@@ -41,6 +41,15 @@ static const struct opt table[] = {
      "all corrections in one transaction", NULL, NULL, NULL, NEEDS_DATABASE, 0, 0},
     {"lock-wait", 0, "AGE", EVERY, OPT_AGE, AT(lock_wait),
      "how long to wait for another run to end", "0", NULL, NULL, NEEDS_DATABASE, 0, 0},
+    {"max-lag", 0, "SECONDS", EVERY, OPT_SECONDS, AT(max_lag),
+     "between batches, wait while a standby is further behind", "0", "off", NULL, NEEDS_DATABASE, 0,
+     0},
+    {"recheck", 0, "SECONDS", EVERY, OPT_SECONDS, AT(recheck),
+     "count the campaigns written to once more, this long after the last batch; 0: do not", "10",
+     NULL, NULL, NEEDS_DATABASE, 0, 0},
+    {"verify", 0, NULL, EVERY, OPT_FLAG, AT(verify),
+     "decide again after writing, and fail if anything is left", NULL, NULL, NULL, NEEDS_DATABASE,
+     0, 0},
     {"pause", 0, "MS", EVERY, OPT_MILLISECONDS, AT(pause), "pause between batches, milliseconds",
      "0", NULL, NULL, NEEDS_DATABASE, 0, 0},
 
@@ -133,6 +142,8 @@ static const struct opt table[] = {
     {"approximate-times", 0, "observed|null", EVIDENCE, OPT_CHOICE, AT(approximate_times),
      "use times that are only upper bounds, or treat them as unknown", "observed", NULL, NULL, 0, 0,
      0},
+    {"instance-health", 0, NULL, EVERY, OPT_FLAG, AT(instance_health),
+     "write the instances' counters of the day too", NULL, NULL, NULL, NEEDS_DATABASE, 0, 0},
     {"fix-total", 0, NULL, EVERY, OPT_FLAG, AT(fix_total), "write total_contacts too", NULL, NULL,
      NULL, NEEDS_DATABASE, 0, 0},
 
@@ -242,7 +253,7 @@ static int read_times(struct options *o, int64_t now, struct err *e)
     if (o->tool == TOOL_POLL && !o->sent_since_text)
         o->sent_since_text = POLL_SINCE;
 
-    if (options_given(o, "app-zone") && lazy_load(&z, e) < 0)
+    if ((options_given(o, "app-zone") || o->instance_health) && lazy_load(&z, e) < 0)
         goto out;
     if (read_time("since", o->since_text, &z, now, &o->since, e) < 0 ||
         read_time("until", o->until_text, &z, now, &o->until, e) < 0 ||
@@ -255,7 +266,7 @@ static int read_times(struct options *o, int64_t now, struct err *e)
     }
     result = 0;
 out:
-    zone_free(z.zone);
+    o->app_zone_table = z.zone;
     return result;
 }
 
@@ -473,7 +484,8 @@ void options_release(struct options *o)
 {
     opt_release(options_table(), o);
     zone_free(o->date_time_table);
-    o->date_time_table = NULL;
+    zone_free(o->app_zone_table);
+    o->date_time_table = o->app_zone_table = NULL;
     free(o->archive);
     o->archive = NULL;
     o->archives = 0;

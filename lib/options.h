@@ -35,6 +35,9 @@ struct options {
     bool single_transaction; /* all of them in one */
     int64_t lock_wait;       /* µs to wait for another run */
     int64_t pause;           /* µs between batches */
+    int64_t max_lag;         /* µs that a standby may be behind; 0: not looked at */
+    int64_t recheck;         /* µs after which campaigns are counted once more; 0: they are not */
+    bool verify;             /* decide again after writing */
 
     /* scope */
     struct opt_list campaign, tenant; /* ids, or names of campaigns */
@@ -67,7 +70,8 @@ struct options {
     struct zone *date_time_table; /* the same, loaded; NULL: UTC. Owned. */
     const char *app_zone;         /* IANA name */
     int64_t settle;               /* µs */
-    bool any_instance, fix_total;
+    bool any_instance, fix_total, instance_health;
+    struct zone *app_zone_table; /* --app-zone, loaded where it is needed; NULL: UTC. Owned. */
     /* --rebuild --failed-wins --timestamps --approximate-times --time-tolerance */
     struct policy policy;
 

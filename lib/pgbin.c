@@ -140,6 +140,18 @@ void pg_put_field_ident(struct buf *b, enum pg_type type, struct ident id)
     pg_put_ident(b, type, id);
 }
 
+void pg_put_field_bool(struct buf *b, bool v)
+{
+    pg_put_u32(b, 1);
+    buf_addc(b, v ? 1 : 0);
+}
+
+void pg_put_field_int2(struct buf *b, int16_t v)
+{
+    pg_put_u32(b, 2);
+    pg_put_u16(b, (uint16_t)v);
+}
+
 void pg_put_field_int4(struct buf *b, int32_t v)
 {
     pg_put_u32(b, 4);

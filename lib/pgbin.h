@@ -23,6 +23,7 @@ enum pg_type {
     PG_INT4 = 23,
     PG_TEXT = 25,
     PG_OID = 26,
+    PG_JSON = 114,
     PG_BYTEA_ARRAY = 1001,
     PG_NAME_ARRAY = 1003,
     PG_INT2_ARRAY = 1005,
@@ -30,9 +31,11 @@ enum pg_type {
     PG_TEXT_ARRAY = 1009,
     PG_INT8_ARRAY = 1016,
     PG_VARCHAR = 1043,
+    PG_DATE = 1082,
     PG_TIMESTAMPTZ = 1184,
     PG_UUID = 2950,
-    PG_UUID_ARRAY = 2951
+    PG_UUID_ARRAY = 2951,
+    PG_JSONB = 3802
 };
 
 #define TIME_INFINITY INT64_MAX
@@ -65,6 +68,8 @@ void pg_put_ident_array(struct buf *b, enum pg_type element, const struct ident 
 
 void pg_put_field(struct buf *b, struct slice v); /* v.p NULL: NULL */
 void pg_put_field_ident(struct buf *b, enum pg_type type, struct ident id);
+void pg_put_field_bool(struct buf *b, bool v);
+void pg_put_field_int2(struct buf *b, int16_t v);
 void pg_put_field_int4(struct buf *b, int32_t v);
 void pg_put_field_time(struct buf *b, int64_t us); /* TIME_NONE: NULL */
 

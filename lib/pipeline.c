@@ -109,11 +109,17 @@ static void pipeline_release(struct pipeline *p)
 static int connect_store(struct pipeline *p, struct err *e)
 {
     const struct store_options so = {p->o->dbname, p->run.tool, p->interrupted};
+    const char *note;
+    size_t i = 0;
 
     if (store_open(&p->store, &so, e) < 0)
         return -1;
     p->run.kinds = store_kinds(p->store);
-    return p->o->apply ? store_lock(p->store, p->o->lock_wait, e) : 0;
+    if (!p->o->apply)
+        return 0;
+    while ((note = store_note(p->store, i++, p->o->instance_health)))
+        warnings_add(&p->warnings, "%s", note);
+    return store_lock(p->store, p->o->lock_wait, e);
 }
 
 static int run_offline(struct pipeline *p, struct err *e)
@@ -129,14 +135,19 @@ static int run_offline(struct pipeline *p, struct err *e)
 
 static int run_online(struct pipeline *p, struct err *e)
 {
-    if (p->o->tool == TOOL_POLL)
-        return connect_store(p, e) < 0 ? -1 : pipeline_poll(p, e);
+    if (p->o->tool == TOOL_POLL) {
+        if (connect_store(p, e) < 0 || pipeline_poll(p, e) < 0)
+            return -1;
+        return p->o->apply && p->o->verify ? pipeline_verify(p, e) : 0;
+    }
     if (connect_store(p, e) < 0 || pipeline_fold(p, e) < 0 || pipeline_decide(p, e) < 0)
         return -1;
     count_distinct(p);
     if (pipeline_write_states(p, e) < 0)
         return -1;
-    return p->o->apply ? pipeline_apply(p, e) : 0;
+    if (p->o->apply && pipeline_apply(p, e) < 0)
+        return -1;
+    return p->o->apply && p->o->verify ? pipeline_verify(p, e) : 0;
 }
 
 int pipeline_run(const struct options *o, int argc, char *const *argv, int64_t started,

@@ -1,11 +1,13 @@
 #include "apply.h"
 #include "command.h"
 #include "pipeline_parts.h"
+#include "states.h"
 
 #include <stdlib.h>
 
 #define LOCK_TIMEOUT (2 * US_PER_SECOND)
 #define BATCH_RETRIES 5
+#define BATCH_TIME (US_PER_SECOND / 2)
 
 struct scope_list pipeline_list(const struct opt_list *l)
 {
@@ -167,13 +169,13 @@ int pipeline_judge(struct pipeline *p, const struct idmap *touched, struct err *
 
     if (scope_campaigns(&p->run, &scope, &p->directory, touched, p->run.kinds, &all, e) < 0)
         return -1;
-    if (o->policy.rebuild && !o->accept_partial &&
+    if (o->policy.rebuild && !o->accept_partial && !p->partial &&
         check_rebuild(&p->warnings, &p->run, &p->fold, &p->matches, p->store,
                       p->run.input.archives_damaged > 0, o->apply, e) < 0)
         return -1;
     if (judge_all(p, all, e) < 0)
         return -1;
-    if (o->policy.rebuild && !o->accept_partial)
+    if (o->policy.rebuild && !o->accept_partial && !p->partial)
         return check_gaps(&p->warnings, &p->judge, o->apply, e);
     return 0;
 }
@@ -200,6 +202,12 @@ static int find_touched(struct pipeline *p, const struct idmap **touched, struct
     return store_find_sent(p->store, o->sent_since, o->sent_until, on_sent, p, e);
 }
 
+static int match_rows(struct pipeline *p, struct err *e)
+{
+    return match_run(&p->matches, &p->fold, &p->directory, p->store, p->o->any_instance,
+                     scope_keeps, &p->instances, e);
+}
+
 int pipeline_decide(struct pipeline *p, struct err *e)
 {
     const struct options *o = p->o;
@@ -211,13 +219,24 @@ int pipeline_decide(struct pipeline *p, struct err *e)
     if (directory_read(&p->directory, p->store, e) < 0 ||
         scope_instances_by_directory(&p->instances, &instances, &p->fold.names, &p->directory, e) <
             0 ||
-        match_run(&p->matches, &p->fold, &p->directory, p->store, o->any_instance, scope_keeps,
-                  &p->instances, e) < 0 ||
-        take_matches(p, e) < 0 || find_touched(p, &touched, e) < 0 ||
+        match_rows(p, e) < 0 || take_matches(p, e) < 0 || find_touched(p, &touched, e) < 0 ||
         pipeline_judge(p, touched, e) < 0)
         return -1;
     pipeline_check(p);
     if (check_clocks(&p->warnings, &p->judge, o->apply, o->accept_clock, e) < 0)
+        return -1;
+    return store_snapshot_end(p->store, e);
+}
+
+int pipeline_judge_again(struct pipeline *p, struct err *e)
+{
+    const struct idmap *touched;
+    int64_t at;
+
+    if (store_snapshot_begin(p->store, &at, e) < 0)
+        return -1;
+    if (directory_read(&p->directory, p->store, e) < 0 || match_rows(p, e) < 0 ||
+        find_touched(p, &touched, e) < 0 || pipeline_judge(p, touched, e) < 0)
         return -1;
     return store_snapshot_end(p->store, e);
 }
@@ -257,8 +276,21 @@ static void take_outcomes(struct pipeline *p, const struct apply_summary *sum)
         p->incomplete = true;
 }
 
+static int put_evidence(void *ctx, const struct correction *c, struct buf *b, struct err *e)
+{
+    const struct pipeline *p = ctx;
+
+    if (c->evidence)
+        states_put_evidence(b, &p->archives, c->evidence, EVIDENCE_PROVES(c->evidence));
+    else
+        buf_adds(b, "{}");
+    return b->failed ? err_oom(e) : 0;
+}
+
 int pipeline_apply(struct pipeline *p, struct err *e)
 {
+    const struct apply_effects effects = {p->run.id, p->o->instance_health, p->o->app_zone_table,
+                                          put_evidence, p};
     const struct apply_options ao = {
         .batch = (size_t)p->o->batch,
         .single_transaction = p->o->single_transaction,
@@ -266,8 +298,12 @@ int pipeline_apply(struct pipeline *p, struct err *e)
         .lock_timeout = LOCK_TIMEOUT,
         .retries = BATCH_RETRIES,
         .pause = p->o->pause,
+        .batch_time = BATCH_TIME,
+        .max_lag = p->o->max_lag,
+        .recheck = p->partial ? 0 : p->o->recheck,
         .redecide = judge_again,
         .ctx = &p->judge,
+        .effects = &effects,
     };
     struct apply_summary sum = {0};
     int status;

@@ -36,7 +36,7 @@ struct pipeline {
     struct warnings warnings;
     struct buf command;
     struct run run;
-    bool partial;    /* a part of a poll that is not the last: it settles what it can, silently */
+    bool partial;    /* not the last decision of a run: what it finds is not told */
     bool tells;      /* the run failed, but its report is worth having */
     bool incomplete; /* some input could not be read or used: EXIT_INPUT */
 };
@@ -50,6 +50,9 @@ int pipeline_write_states(struct pipeline *p, struct err *e);
 
 /* Reads everything in one snapshot and decides -> p->run. */
 int pipeline_decide(struct pipeline *p, struct err *e);
+
+/* The same once more, in a snapshot of its own and without a word -> p->run. */
+int pipeline_judge_again(struct pipeline *p, struct err *e);
 
 /* Within a snapshot: the campaigns in scope (where none are chosen, those in
  * `touched`, or all where that is NULL), their rows by p->matches -> p->run. */
@@ -65,7 +68,19 @@ int pipeline_apply(struct pipeline *p, struct err *e);
 
 /* Asks, decides and, with --apply, writes as it goes. */
 int pipeline_poll(struct pipeline *p, struct err *e);
+
+/* Decides by what has been said so far -> p->run. */
+int pipeline_judge_poll(struct pipeline *p, struct err *e);
+
+/* ---- pipeline_verify.c: deciding more than once ---- */
+
+/* Makes room for deciding again; what p->run points to is kept for the report
+ * if `keep`. */
+int pipeline_leave_part(struct pipeline *p, bool keep, struct err *e);
 void pipeline_release_parts(struct pipeline *p);
+
+/* Decides again after all was written, and fails (p->tells) if anything is left. */
+int pipeline_verify(struct pipeline *p, struct err *e);
 
 struct scope_list pipeline_list(const struct opt_list *l);
 

@@ -8,16 +8,6 @@
 
 #define KEY_MAX 1024 /* bytes of an API key */
 
-/* What a part of a poll leaves behind for the report: corrections point into
- * it, campaigns are named by it. */
-struct pipeline_part {
-    struct pipeline_part *next;
-    struct match_table matches;
-    struct judge judge;
-    struct directory directory;
-    struct campaign_result *campaign;
-};
-
 /* A poll under way. */
 struct polling {
     struct pipeline *p;
@@ -30,52 +20,6 @@ struct polling {
     double part_ended; /* s, monotonic: the latest part; before the first, the poll's begin */
     double part_took;  /* s */
 };
-
-static void release_part(struct pipeline_part *part)
-{
-    judge_release(&part->judge);
-    match_release(&part->matches);
-    directory_release(&part->directory);
-    free(part->campaign);
-    free(part);
-}
-
-void pipeline_release_parts(struct pipeline *p)
-{
-    while (p->parts) {
-        struct pipeline_part *next = p->parts->next;
-
-        release_part(p->parts);
-        p->parts = next;
-    }
-}
-
-/* Makes room for the next part; what this one holds is kept, if `keep`. */
-static int leave_part(struct pipeline *p, bool keep, struct err *e)
-{
-    struct pipeline_part *part = calloc(1, sizeof *part);
-    struct run *r = &p->run;
-
-    if (!part)
-        return err_oom(e);
-    *part = (struct pipeline_part){p->parts, p->matches, p->judge, p->directory, r->campaign};
-    memset(&p->matches, 0, sizeof p->matches);
-    memset(&p->judge, 0, sizeof p->judge);
-    directory_init(&p->directory);
-    free(r->correction);
-    free(r->gap);
-    r->campaign = NULL;
-    r->correction = NULL;
-    r->gap = NULL;
-    r->campaigns = r->corrections = r->gaps = 0;
-    memset(&r->messages, 0, sizeof r->messages);
-    memset(r->causes, 0, sizeof r->causes);
-    if (keep)
-        p->parts = part;
-    else
-        release_part(part);
-    return 0;
-}
 
 /* --- deciding --- */
 
@@ -102,7 +46,7 @@ static bool leave_out(struct pipeline *p)
     return any;
 }
 
-static int judge_part(struct pipeline *p, struct err *e)
+int pipeline_judge_poll(struct pipeline *p, struct err *e)
 {
     if (store_snapshot_begin(p->store, &p->run.snapshot_at, e) < 0)
         return -1;
@@ -119,11 +63,11 @@ static int decide_part(struct pipeline *p, struct err *e)
     struct run_messages *n = &p->run.messages;
 
     for (;;) {
-        if (judge_part(p, e) < 0)
+        if (pipeline_judge_poll(p, e) < 0)
             return -1;
         if (!leave_out(p))
             break;
-        if (leave_part(p, false, e) < 0)
+        if (pipeline_leave_part(p, false, e) < 0)
             return -1;
     }
     n->used = p->matches.used;
@@ -303,7 +247,7 @@ static int apply_part(struct polling *g, struct err *e)
 
     p->poll.ready = 0;
     if (decide_part(p, e) < 0 || pipeline_apply(p, e) < 0 || add_part(g, e) < 0 ||
-        leave_part(p, true, e) < 0)
+        pipeline_leave_part(p, true, e) < 0)
         return -1;
     g->part_ended = clock_monotonic();
     g->part_took = g->part_ended - since;
@@ -491,6 +435,20 @@ static bool all_given_up(const struct poll *poll)
     return poll->instances > 0;
 }
 
+/* What earlier parts wrote to is to be counted once more in the end, too. */
+static void mark_written(struct polling *g)
+{
+    struct run *r = &g->p->run;
+    size_t i, k;
+
+    for (i = 0; i < r->campaigns; i++) {
+        for (k = 0; k < g->total.campaigns; k++) {
+            if (ident_eq(g->total.campaign[k].id, r->campaign[i].id))
+                r->campaign[i].recheck = g->total.campaign[k].written;
+        }
+    }
+}
+
 static uint64_t written(const struct run *r)
 {
     uint64_t n = 0;
@@ -508,15 +466,17 @@ static int apply_last(struct polling *g, struct err *e)
     struct pipeline *p = g->p;
     struct run_messages last;
     unsigned long long n;
-    int status = pipeline_apply(p, e);
+    int status;
 
+    mark_written(g);
+    status = pipeline_apply(p, e);
     if (status < 0 && !p->tells)
         return -1;
     last = p->run.messages;
     g->total.gap = p->run.gap;
     g->total.gaps = p->run.gaps;
     p->run.gap = NULL;
-    if (add_part(g, e) < 0 || leave_part(p, true, e) < 0)
+    if (add_part(g, e) < 0 || pipeline_leave_part(p, true, e) < 0)
         return -1;
     take_total(g, &last);
     if (status < 0 && (n = written(&p->run)) > 0) {

@@ -358,6 +358,8 @@ static void put_conclusion(struct buf *b, const struct run *r)
     } else if (all_applied(r)) {
         put_amount(b, &s);
         buf_adds(b, " written\n");
+        if (r->verified)
+            buf_adds(b, "verified: decided again, and nothing is left\n");
     } else if (r->apply) {
         buf_addf(b, "refused: nothing %swas written of ", r->applied ? "more " : "");
         put_amount(b, &s);

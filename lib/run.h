@@ -44,6 +44,7 @@ struct run {
     bool rebuild;        /* the mode: rebuild, else merge */
     bool apply;          /* --apply was asked for */
     bool applied;        /* ... and something was or could be written */
+    bool verified;       /* decided again after writing: nothing is left */
     bool refused;        /* ... but not, or no more, from some point on: the warnings say why */
     const char *failure; /* what a run that tells all it found failed of; NULL: it did not */
     bool fix_total;

@@ -1,12 +1,11 @@
 #include "schema.h"
 
 #include "log.h"
+#include "schema_parts.h"
 #include "sql.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-enum table { T_CAMPAIGNS, T_CONTACTS, T_INSTANCES, T_LOGS, T_ASSIGNED, T_COUNT };
 
 /* The first name is the design document's, the second the deployed one. */
 static const struct {
@@ -21,12 +20,8 @@ static const struct {
                      false},
     [T_LOGS] = {"logs", {"campaigns_campaignlog", "campaigns_log"}, true},
     [T_ASSIGNED] = {"campaign_instances", {"campaigns_campaign_instances", NULL}, true},
+    [T_PEOPLE] = {"people", {"contacts_contact", NULL}, true},
 };
-
-enum need { NEED_ID, NEED_TEXT, NEED_TIME, NEED_COUNT, NEED_BOOL };
-
-/* Whose id a column holds: it has to be of that id's kind. */
-enum referent { R_NONE, R_CONTACT, R_CAMPAIGN, R_INSTANCE, R_TENANT, R_COUNT };
 
 /* The columns that every statement may rely on. The first of a referent is the
  * one that the others are held to. */
@@ -68,28 +63,6 @@ static const char *const counter_names[2][4] = {
     {"sent_count", "delivered_count", "read_count", "failed_count"},
     {"messages_sent", "messages_delivered", "messages_read", "messages_failed"}};
 
-struct column {
-    struct column *next;
-    const char *name, *type_name;
-    enum pg_type type; /* any object id, of which enum pg_type names a few */
-};
-
-struct found {
-    const char *schema, *name; /* name NULL: no such table */
-    char kind;                 /* pg_class.relkind */
-    struct column *columns;
-};
-
-struct search {
-    struct schema *schema;
-    const char *database, *path; /* for messages */
-    struct found found[T_COUNT][2];
-    int64_t place[T_COUNT][2];    /* in the search_path, of what was found */
-    struct found *table[T_COUNT]; /* the naming that is there */
-    const struct column *owner[R_COUNT];
-    const char *owner_table[R_COUNT];
-};
-
 /* ---- types ---- */
 
 enum ident_kind schema_kind(enum pg_type type)
@@ -120,7 +93,7 @@ static bool is_integer(enum pg_type t)
     return t == PG_INT2 || t == PG_INT4 || t == PG_INT8;
 }
 
-static bool type_fits(enum need need, enum pg_type t)
+bool schema_type_fits(enum need need, enum pg_type t)
 {
     if (need == NEED_TEXT)
         return t == PG_TEXT || t == PG_VARCHAR;
@@ -128,6 +101,10 @@ static bool type_fits(enum need need, enum pg_type t)
         return t == PG_TIMESTAMPTZ;
     if (need == NEED_BOOL)
         return t == PG_BOOL;
+    if (need == NEED_DATE)
+        return t == PG_DATE;
+    if (need == NEED_JSON)
+        return t == PG_JSONB || t == PG_JSON || t == PG_TEXT;
     return is_integer(t) || (need == NEED_ID && t == PG_UUID);
 }
 
@@ -139,6 +116,8 @@ static const char *type_wanted(enum need need)
         [NEED_TIME] = "timestamp with time zone",
         [NEED_COUNT] = "integer",
         [NEED_BOOL] = "boolean",
+        [NEED_DATE] = "date",
+        [NEED_JSON] = "jsonb, json or text",
     };
 
     return words[need];
@@ -218,7 +197,7 @@ static int read_catalog(struct search *s, struct pg *g, struct slice path, struc
     return rc;
 }
 
-static const struct column *column_find(const struct found *f, const char *name)
+const struct column *schema_column(const struct found *f, const char *name)
 {
     const struct column *c = f->columns;
 
@@ -271,7 +250,7 @@ static int missing_column(const struct search *s, const struct found *f, const c
 
 static int check_type(const struct found *f, const struct column *c, enum need need, struct err *e)
 {
-    if (type_fits(need, c->type))
+    if (schema_type_fits(need, c->type))
         return 0;
     return err_set(e, EXIT_USAGE, "column \"%s\" of table \"%s.%s\" is of type %s, not %s", c->name,
                    f->schema, f->name, c->type_name, type_wanted(need));
@@ -299,7 +278,7 @@ static int check_referent(struct search *s, const struct found *f, const struct 
 static int check_column(struct search *s, const struct column_need *need, struct err *e)
 {
     const struct found *f = s->table[need->table];
-    const struct column *c = column_find(f, need->name);
+    const struct column *c = schema_column(f, need->name);
 
     if (!c)
         return missing_column(s, f, need->name, NULL, e);
@@ -325,7 +304,7 @@ static int check_columns(struct search *s, struct err *e)
 
 /* ---- variables ---- */
 
-static int add_var(struct schema *s, const char *name, const char *value, struct err *e)
+int schema_add_var(struct schema *s, const char *name, const char *value, struct err *e)
 {
     if (!value)
         return err_oom(e);
@@ -356,9 +335,9 @@ static int add_table_var(struct search *s, enum table t, struct err *e)
     add_quoted(&b, s->table[t]->schema);
     buf_addc(&b, '.');
     add_quoted(&b, s->table[t]->name);
-    rc = b.failed
-             ? err_oom(e)
-             : add_var(s->schema, tables[t].var, arena_dup(&s->schema->arena, b.data, b.len), e);
+    rc = b.failed ? err_oom(e)
+                  : schema_add_var(s->schema, tables[t].var,
+                                   arena_dup(&s->schema->arena, b.data, b.len), e);
     buf_release(&b);
     return rc;
 }
@@ -370,7 +349,7 @@ static int counters_naming(const struct search *s, struct err *e)
     int have[2] = {0, 0}, naming, i;
 
     for (i = 0; i < 8; i++)
-        have[i / 4] += column_find(f, counter_names[i / 4][i % 4]) != NULL;
+        have[i / 4] += schema_column(f, counter_names[i / 4][i % 4]) != NULL;
     if (have[0] == 4 && have[1] == 4)
         return err_set(e, EXIT_USAGE,
                        "table \"%s.%s\" has counters of both namings, \"%s\" and \"%s\": which are "
@@ -378,7 +357,7 @@ static int counters_naming(const struct search *s, struct err *e)
                        f->schema, f->name, counter_names[0][0], counter_names[1][0]);
     naming = have[1] > have[0] ? 1 : 0;
     for (i = 0; i < 4; i++) {
-        if (!column_find(f, counter_names[naming][i]))
+        if (!schema_column(f, counter_names[naming][i]))
             return missing_column(s, f, counter_names[naming][i],
                                   have[naming] == 0 ? counter_names[1][i] : NULL, e);
     }
@@ -395,8 +374,8 @@ static int add_counters(struct search *s, struct err *e)
     for (i = 0; i < 4; i++) {
         const char *name = counter_names[naming][i];
 
-        if (check_type(f, column_find(f, name), NEED_COUNT, e) != 0 ||
-            add_var(s->schema, counter_vars[i], name, e) != 0)
+        if (check_type(f, schema_column(f, name), NEED_COUNT, e) != 0 ||
+            schema_add_var(s->schema, counter_vars[i], name, e) != 0)
             return -1;
     }
     return 0;
@@ -423,11 +402,11 @@ static int add_optional_columns(struct search *s, struct err *e)
         const char *var = optional_columns[i].name;
         const char *name = strncmp(var, "row_", 4) == 0 ? var + 4 : var;
         const struct found *f = s->table[optional_columns[i].table];
-        const struct column *c = column_find(f, name);
+        const struct column *c = schema_column(f, name);
 
         if (c && check_type(f, c, optional_columns[i].need, e) != 0)
             return -1;
-        if (add_var(s->schema, var, c ? name : optional_columns[i].without, e) != 0)
+        if (schema_add_var(s->schema, var, c ? name : optional_columns[i].without, e) != 0)
             return -1;
     }
     return 0;
@@ -446,14 +425,16 @@ static int describe(struct search *s, struct err *e)
     out->campaign_id = s->owner[R_CAMPAIGN]->type;
     out->instance_id = s->owner[R_INSTANCE]->type;
     out->tenant_id = s->owner[R_TENANT]->type;
-    out->row_campaign_id = column_find(s->table[T_CONTACTS], "campaign_id")->type;
+    out->row_campaign_id = schema_column(s->table[T_CONTACTS], "campaign_id")->type;
     out->has_logs = s->table[T_LOGS] != NULL;
     out->has_campaign_instances = s->table[T_ASSIGNED] != NULL;
     if (add_counters(s, e) != 0 || add_optional_columns(s, e) != 0)
         return -1;
-    if (add_var(out, "contact_id_type", schema_type_name(out->contact_id), e) != 0)
+    if (schema_add_var(out, "contact_id_type", schema_type_name(out->contact_id), e) != 0)
         return -1;
-    return add_var(out, "campaign_id_type", schema_type_name(out->row_campaign_id), e);
+    if (schema_add_var(out, "campaign_id_type", schema_type_name(out->row_campaign_id), e) != 0)
+        return -1;
+    return schema_find_effects(s, e);
 }
 
 int schema_find(struct schema *s, struct pg *g, struct slice path, const char *shown, struct err *e)
@@ -490,6 +471,11 @@ static const char *lookup(const struct schema_var *vars, size_t n, const char *n
             return vars[i].value;
     }
     return NULL;
+}
+
+const char *schema_var(const struct schema *s, const char *name)
+{
+    return lookup(s->vars, s->n_vars, name, strlen(name));
 }
 
 int schema_sql(const struct schema *s, const char *sql, const struct schema_var *more, size_t n,

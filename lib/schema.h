@@ -15,7 +15,19 @@ struct schema_var {
     const char *name, *value;
 };
 
-#define SCHEMA_VARS 24
+#define SCHEMA_VARS 40
+#define SCHEMA_NOTES 8
+
+/* What a correction can write besides the row and its campaign
+ * (docs/semantics.md 8), and what it cannot here. */
+struct schema_effects {
+    bool logs;                      /* log rows */
+    bool last_interaction;          /* the contact's last_interaction_date */
+    bool health;                    /* the instance's counters of the day */
+    const char *note[SCHEMA_NOTES]; /* what is left out for want of a table or column */
+    size_t notes;
+    const char *health_note; /* the same of health; NULL: nothing */
+};
 
 struct schema {
     struct arena arena; /* holds what vars point to */
@@ -26,6 +38,7 @@ struct schema {
     enum pg_type contact_id, campaign_id, instance_id, tenant_id, row_campaign_id;
     bool has_logs;               /* a usable log table */
     bool has_campaign_instances; /* a usable table of which instances a campaign may use */
+    struct schema_effects effects;
 };
 
 /* `path` is current_schemas(true) as the server sent it, shown how it reads in

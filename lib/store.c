@@ -119,6 +119,15 @@ struct store_kinds store_kinds(const struct store *s)
     return s->kinds;
 }
 
+const char *store_note(const struct store *s, size_t i, bool health)
+{
+    const struct schema_effects *f = &s->schema.effects;
+
+    if (i < f->notes)
+        return f->note[i];
+    return i == f->notes && health ? f->health_note : NULL;
+}
+
 const char *store_database(const struct store *s)
 {
     return pg_database(s->pg);

@@ -34,6 +34,10 @@ int store_open(struct store **s, const struct store_options *o, struct err *e);
 void store_close(struct store *s); /* s may be NULL */
 
 struct store_kinds store_kinds(const struct store *s);
+/* What a correction should write besides the row and cannot, for want of a table
+ * or column: note i, NULL after the last. health: the counters of the day, too. */
+const char *store_note(const struct store *s, size_t i, bool health);
+
 const char *store_database(const struct store *s); /* its name, for messages */
 
 /* The lock of writing runs, an advisory lock of the session: tried until `wait`

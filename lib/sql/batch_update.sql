@@ -2,6 +2,7 @@
 -- and whether the row as written counts as read but not as delivered, or as
 -- delivered but not as sent, which no row may. updated_at is not ours to touch.
 -- In psql: \set contacts public.campaigns_contact
+--          "PREPARE q(boolean) AS", this file, then EXECUTE q(false);
 UPDATE :contacts c
 SET status = b.new_status,
     sent_at = b.new_sent_at,
@@ -11,6 +12,7 @@ SET status = b.new_status,
     error_message = b.new_error
 FROM pg_temp.reconcile_batch b
 WHERE c.id = b.id
+  AND b.again = $1
   AND c.campaign_id IS NOT DISTINCT FROM b.campaign_id
   AND c.whatsapp_message_id IS NOT DISTINCT FROM b.message_id
   AND c.status IS NOT DISTINCT FROM b.old_status

@@ -8,7 +8,7 @@ import tables
 import tool
 import world as worlds
 from oracle import database, decide, fold
-from runs import Runs, assert_rows, shown, stored_counters
+from runs import Runs, at_once, assert_rows, shown, stored_counters
 
 SENT = 1760954400 * 1000000  # 2025-10-20 10:00 UTC
 MINUTE = 60 * 1000000
@@ -19,7 +19,7 @@ class Audits(Runs):
     """Runs of reconcile audit."""
 
     def start(self, db, *arguments, user="postgres", env=None, **popen):
-        return tool.start("reconcile", ["audit", "-d", db.conninfo(user)] + list(arguments),
+        return tool.start("reconcile", ["audit", "-d", db.conninfo(user)] + at_once(arguments),
                           self.directory, env or tool.environment(self.directory), **popen)
 
 

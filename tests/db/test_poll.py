@@ -11,7 +11,7 @@ import tables
 import tool
 import world as worlds
 from oracle import database, decide, fold, times
-from runs import Runs, assert_rows, shown, stored_counters
+from runs import Runs, assert_rows, at_once, shown, stored_counters
 
 NOW = 1780401600  # 2026-06-02 12:00 UTC
 MINUTE, HOUR, DAY = 60, 3600, 86400
@@ -185,7 +185,7 @@ class Polls(Runs):
         return env
 
     def start(self, db, *arguments, user="postgres", env=None, **popen):
-        return tool.start("reconcile", [self.command, "-d", db.conninfo(user)] + list(arguments),
+        return tool.start("reconcile", [self.command, "-d", db.conninfo(user)] + at_once(arguments),
                           self.directory, env or self.environment(), **popen)
 
     def serve(self, shop, **how):

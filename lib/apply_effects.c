@@ -1,0 +1,165 @@
+#include "apply_batch.h"
+
+#include "sql.h"
+
+#include <stdio.h>
+
+#define DAY (24 * 3600 * US_PER_SECOND)
+
+uint8_t effects_of(const struct correction *c, uint8_t *exact)
+{
+    static const struct {
+        enum milestone m;
+        enum effect bit;
+    } effects[] = {
+        {M_DELIVERED, EFFECT_DELIVERED}, {M_READ, EFFECT_READ}, {M_FAILED, EFFECT_FAILED}};
+    uint8_t known = row_counts(&c->after) & (uint8_t)~row_counts(&c->before), bits = 0;
+    size_t i;
+
+    *exact = 0;
+    for (i = 0; i < sizeof effects / sizeof effects[0]; i++) {
+        if (!(known & M_BIT(effects[i].m)))
+            continue;
+        bits |= (uint8_t)effects[i].bit;
+        if (c->after.at[effects[i].m] != TIME_NONE && !(c->approximate & M_BIT(effects[i].m)))
+            *exact |= (uint8_t)effects[i].bit;
+    }
+    return bits;
+}
+
+int effects_prepare(struct applying *a, struct err *e)
+{
+    const struct schema_effects *can = &a->schema->effects;
+    const struct apply_effects *f = a->o->effects;
+    struct apply_sql *s = &a->sql;
+
+    if (!f)
+        return 0;
+    if (can->logs && schema_sql(a->schema, sql_batch_logs, NULL, 0, &s->logs, e) != 0)
+        return -1;
+    if (can->last_interaction &&
+        schema_sql(a->schema, sql_batch_people, NULL, 0, &s->people, e) != 0)
+        return -1;
+    if (f->health && can->health &&
+        schema_sql(a->schema, sql_batch_health, NULL, 0, &s->health, e) != 0)
+        return -1;
+    return 0;
+}
+
+/* The day that it is now, as the application has it: the parameters $2 to $4 of
+ * batch_health.sql. */
+struct day {
+    struct buf times; /* two, with their lengths before them */
+    char date[11];
+};
+
+static int find_day(const struct zone *z, struct day *d, struct err *e)
+{
+    int64_t now = clock_now();
+    int64_t local = z ? zone_from_utc(z, now) : now;
+    int64_t midnight = local - (local % DAY + DAY) % DAY;
+    char text[TIME_TEXT_SIZE];
+
+    pg_put_field_time(&d->times, z ? zone_to_utc(z, midnight) : midnight);
+    pg_put_field_time(&d->times, z ? zone_to_utc(z, midnight + DAY) : midnight + DAY);
+    (void)snprintf(d->date, sizeof d->date, "%.10s", time_format(midnight, text));
+    return d->times.failed ? err_oom(e) : 0;
+}
+
+/* The rows written that make a milestone known with one of `bits`, an exact time
+ * if `exact`; how many? */
+static size_t put_rows(struct applying *a, const struct batch *b, uint8_t bits, bool exact,
+                       struct err *e)
+{
+    enum pg_type type = a->schema->contact_id;
+    size_t i, n = 0;
+    int pass;
+
+    for (pass = 0; pass < 2; pass++) {
+        if (pass == 1)
+            pg_put_array(&a->data, type, n);
+        for (i = 0; i < b->n; i++) {
+            const struct correction *c = &a->c[b->at[i]];
+            uint8_t own, all;
+
+            if (a->fate[b->at[i]] != FATE_WRITTEN)
+                continue;
+            all = effects_of(c, &own);
+            if (!((exact ? own : all) & bits))
+                continue;
+            if (pass == 1)
+                pg_put_field_ident(&a->data, type, c->id);
+            else
+                n++;
+        }
+        if (n == 0)
+            return 0;
+    }
+    if (!a->data.failed)
+        return n;
+    (void)err_oom(e);
+    return SIZE_MAX;
+}
+
+static int write_some(struct applying *a, const struct batch *b, struct pg_query *q,
+                      struct pg_param *params, uint8_t bits, bool exact, struct err *e)
+{
+    size_t n;
+
+    buf_clear(&a->data);
+    n = put_rows(a, b, bits, exact, e);
+    if (n == 0)
+        return 0;
+    if (n == SIZE_MAX)
+        return -1;
+    params[0] =
+        (struct pg_param){schema_array_type(a->schema->contact_id), {a->data.data, a->data.len}};
+    q->params = params;
+    return pg_run(a->pg, q, e);
+}
+
+static int write_health(struct applying *a, const struct batch *b, struct err *e)
+{
+    struct pg_param params[4];
+    struct pg_query q = {
+        "write the instances' counters of the day", buf_str(&a->sql.health), NULL, 4, NULL, NULL};
+    struct day d = {.times = BUF_INIT};
+    int rc = find_day(a->o->effects->app_zone, &d, e);
+
+    if (rc == 0) {
+        params[1] = (struct pg_param){PG_TIMESTAMPTZ, {d.times.data + 4, 8}};
+        params[2] = (struct pg_param){PG_TIMESTAMPTZ, {d.times.data + 16, 8}};
+        params[3] = (struct pg_param){PG_TEXT, slice_of(d.date)};
+        rc = write_some(a, b, &q, params, EFFECT_DELIVERED | EFFECT_READ | EFFECT_FAILED, true, e);
+    }
+    buf_release(&d.times);
+    return rc;
+}
+
+static int write_logs(struct applying *a, const struct batch *b, struct err *e)
+{
+    struct pg_param params[2];
+    struct pg_query q = {"write log rows", buf_str(&a->sql.logs), NULL, 2, NULL, NULL};
+
+    params[1] = (struct pg_param){PG_TEXT, slice_of(a->o->effects->run)};
+    return write_some(a, b, &q, params, EFFECT_DELIVERED | EFFECT_READ | EFFECT_FAILED, false, e);
+}
+
+static int write_people(struct applying *a, const struct batch *b, struct err *e)
+{
+    struct pg_param params[1];
+    struct pg_query q = {
+        "write the contacts' last interaction", buf_str(&a->sql.people), NULL, 1, NULL, NULL};
+
+    return write_some(a, b, &q, params, EFFECT_READ, true, e);
+}
+
+/* In the order of locks: instances, log rows, contacts. */
+int effects_write(struct applying *a, const struct batch *b, struct err *e)
+{
+    if (a->sql.health.len > 0 && write_health(a, b, e) != 0)
+        return -1;
+    if (a->sql.logs.len > 0 && write_logs(a, b, e) != 0)
+        return -1;
+    return a->sql.people.len > 0 ? write_people(a, b, e) : 0;
+}

@@ -1,2 +1,0 @@
--- Empties the batch without ending the transaction.
-DELETE FROM pg_temp.reconcile_batch

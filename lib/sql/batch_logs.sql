@@ -1,0 +1,47 @@
+-- The log rows that the webhook handler would have written for what the rows
+-- $1 of the batch made known, in run $2, where a row has none of that type yet.
+-- In psql: \set contacts public.campaigns_contact
+--          \set campaigns public.campaigns_campaign
+--          \set logs public.campaigns_log
+--          \set person_join 'LEFT JOIN public.contacts_contact k ON k.id = c.contact_id'
+--          \set person_ref c.contact_id
+--          \set person_name k.name
+--          \set person_phone k.phone
+--          \set log_columns 'log_type, severity, message, created_at, campaign_id, campaign_contact_id, id'
+--          \set log_values 'f.log_type, f.severity, f.message, now(), f.campaign_id, f.id, gen_random_uuid()'
+--          "PREPARE q(uuid[], text) AS", this file, then EXECUTE q('{...}', 'run');
+WITH fresh AS (
+    SELECT c.id, c.campaign_id, c.instance_used_id, :person_ref AS contact_id, p.tenant_id,
+           t.log_type, t.severity,
+           t.words || coalesce(:person_name::text, '')
+               || CASE WHEN t.bit = 4 THEN ': ' || coalesce(b.new_error, '') ELSE '' END AS message,
+           jsonb_build_object(
+               'contact_id', (:person_ref)::text,
+               'contact_phone', :person_phone::text,
+               'whatsapp_message_id', b.message_id,
+               t.time_name, to_char(t.at, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+               'source', 'reconcile',
+               'run', $2::text,
+               'cause', b.cause,
+               'evidence', b.evidence::jsonb)
+               || CASE WHEN t.bit = 4 THEN jsonb_build_object('error', b.new_error)
+                  ELSE '{}' END AS details
+    FROM unnest($1) AS w (id)
+    JOIN pg_temp.reconcile_batch b ON b.id = w.id
+    JOIN :contacts c ON c.id = b.id
+    JOIN :campaigns p ON p.id = c.campaign_id
+    :person_join
+    CROSS JOIN LATERAL (VALUES
+        (1, 'message_delivered', 'info', 'Mensagem entregue para ', 'delivered_at', b.new_delivered_at),
+        (2, 'message_read', 'info', 'Mensagem lida por ', 'read_at', b.new_read_at),
+        (4, 'message_failed', 'error', 'Falha ao enviar para ', 'failed_at', b.new_failed_at)
+    ) AS t (bit, log_type, severity, words, time_name, at)
+    WHERE b.logs & t.bit <> 0
+)
+INSERT INTO :logs (:log_columns)
+SELECT :log_values
+FROM fresh f
+WHERE NOT EXISTS (
+    SELECT FROM :logs l
+    WHERE l.campaign_contact_id = f.id AND l.log_type = f.log_type
+      AND l.campaign_contact_id = ANY ($1))
