@@ -109,7 +109,8 @@ def _unprivileged():
 class Server:
     """start() .. stop(); every database of it goes away with it."""
 
-    def __init__(self):
+    def __init__(self, **settings):
+        self.settings = settings  # beside the usual ones
         self.user = _unprivileged()
         self.home = pathlib.Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp"))
         self.process = None
@@ -123,20 +124,39 @@ class Server:
         return {"user": self.user.pw_uid, "group": self.user.pw_gid, "extra_groups": []}
 
     def start(self):
-        if self.user is not None:
-            os.chown(self.home, self.user.pw_uid, self.user.pw_gid)
-        self.home.chmod(0o755)
+        self._own_home()
         data = self.home / "data"
         subprocess.run(
             [find_bin("initdb"), "-D", data, "-U", SUPERUSER, "-A", "trust", "-E", "UTF8",
              "--locale", "C.UTF-8", "--no-sync"],
             check=True, stdout=subprocess.DEVNULL, cwd=self.home, **self._as_user())
+        self._run()
+        self.database("postgres").sql("CREATE ROLE %s LOGIN" % READER)
+        return self
+
+    def _own_home(self):
+        if self.user is not None:
+            os.chown(self.home, self.user.pw_uid, self.user.pw_gid)
+        self.home.chmod(0o755)
+
+    def start_standby_of(self, primary):
+        """A hot standby of a server with wal_level=replica, beside it."""
+        self._own_home()
+        subprocess.run([find_bin("pg_basebackup"), "-h", str(primary.home), "-U", SUPERUSER,
+                        "-D", str(self.home / "data"), "-R", "-c", "fast", "-X", "stream",
+                        "--no-sync"], check=True, cwd=self.home, **self._as_user())
+        self._run()
+        return self
+
+    def _run(self):
+        data = self.home / "data"
         settings = {
             "listen_addresses": "", "unix_socket_directories": str(self.home), "fsync": "off",
             "synchronous_commit": "off", "full_page_writes": "off", "autovacuum": "off",
             "max_connections": "40", "shared_buffers": "32MB", "wal_level": "minimal",
             "max_wal_senders": "0", "log_min_messages": "fatal", "timezone": "America/Sao_Paulo",
         }
+        settings.update(self.settings)
         command = [find_bin("postgres"), "-D", str(data)]
         for name, value in settings.items():
             command += ["-c", "%s=%s" % (name, value)]
@@ -146,8 +166,6 @@ class Server:
                 command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd=self.home,
                 preexec_fn=lambda: prctl(PR_SET_PDEATHSIG, signal.SIGQUIT), **self._as_user())
         self._wait()
-        self.database("postgres").sql("CREATE ROLE %s LOGIN" % READER)
-        return self
 
     def _wait(self):
         deadline = time.monotonic() + 60
