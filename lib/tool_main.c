@@ -77,10 +77,12 @@ int tool_main(enum tool tool, int argc, char **argv)
     /* Hostile texts are many and short-lived: a seed that differs per run. */
     json_object_seed(0);
     log_open(tool_name(tool), LOG_LEVEL_NOTE);
-    if (options_parse(&o, tool, argc, argv, started, &e) < 0)
+    if (options_parse(&o, tool, argc, argv, started, &e) < 0) {
+        log_open(tool_name(o.tool), LOG_LEVEL_NOTE); /* the command may be known by now */
         status = e.status;
-    else
+    } else {
         status = run(&o, argc, argv, started, &e);
+    }
     if (e.status != 0)
         log_error("%s", e.text);
     options_release(&o);

@@ -171,3 +171,17 @@ def test_values_may_be_attached_to_their_options(replay, archive, tmp_path):
     done = replay("--offline", "-j1", "--format=json", "-o", "r", archive)
     assert done.status == 0, done
     assert json.loads((tmp_path / "r").read_text())["run"]["tool"] == "replay"
+
+
+@pytest.mark.parametrize("arguments", [["poll", "--no-such-option"], ["audit", "--settle", "x"],
+                                       ["poll", "extra"]], ids=" ".join)
+def test_an_error_names_the_command_it_is_of(tmp_path, arguments):
+    done = tool.run("reconcile", arguments, tmp_path)
+    assert done.status == 2, done
+    assert len(done.lines) == 1 and \
+        done.lines[0].startswith("reconcile %s: error: " % arguments[0]), done.said
+
+
+def test_an_error_before_a_command_is_known_names_the_program(tmp_path):
+    done = tool.run("reconcile", ["pol"], tmp_path)
+    assert done.status == 2 and done.lines[0].startswith("reconcile: error: "), done
