@@ -46,15 +46,24 @@ static int set_number(const struct opt *o, int64_t *to, const char *what, const 
 }
 
 /* A whole number of units of so many µs. */
-static int set_span(int64_t *to, int64_t unit, const char *what, const char *value, struct err *e)
+static int set_span(const struct opt *o, int64_t *to, const char *what, const char *value,
+                    struct err *e)
 {
+    bool seconds = o->kind == OPT_SECONDS;
     const char *end;
+    char needed[96];
+    int64_t n;
 
-    if (read_digits(value, &end, to) && *end == '\0' && !__builtin_mul_overflow(*to, unit, to))
+    if (read_digits(value, &end, &n) && *end == '\0' &&
+        (o->max == 0 || (n >= o->min && n <= o->max)) &&
+        !__builtin_mul_overflow(n, seconds ? US_PER_SECOND : 1000, to))
         return 0;
-    return invalid(e, what, value,
-                   unit == US_PER_SECOND ? "a whole number of seconds is needed"
-                                         : "a whole number of milliseconds is needed");
+    (void)snprintf(needed, sizeof needed, "a whole number of %s is needed",
+                   seconds ? "seconds" : "milliseconds");
+    if (o->max > 0)
+        (void)snprintf(needed, sizeof needed, "a whole number of %s from %lld to %lld is needed",
+                       seconds ? "seconds" : "milliseconds", (long long)o->min, (long long)o->max);
+    return invalid(e, what, value, needed);
 }
 
 static bool size_unit(const char *s, int64_t *unit)
@@ -201,9 +210,8 @@ int opt_set(const struct opt_table *t, size_t index, struct opt_target to, const
     case OPT_AGE:
         return age_read(value, at) ? 0 : invalid(e, what, value, "an age such as 15m is needed");
     case OPT_SECONDS:
-        return set_span(at, US_PER_SECOND, what, value, e);
     case OPT_MILLISECONDS:
-        return set_span(at, 1000, what, value, e);
+        return set_span(o, at, what, value, e);
     case OPT_NUMBER:
         return set_number(o, at, what, value, e);
     case OPT_SIZE:

@@ -58,7 +58,7 @@ struct opt {
     const char *shown;   /* what --help calls the default; NULL: initial */
     const char *env;     /* a variable of the environment that gives it too; NULL: none */
     unsigned marks;      /* bits, the caller's */
-    int64_t min, max;    /* OPT_NUMBER, OPT_SIZE */
+    int64_t min, max;    /* OPT_NUMBER, OPT_SIZE; OPT_SECONDS, OPT_MILLISECONDS where max > 0 */
 };
 
 struct opt_table {

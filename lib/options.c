@@ -20,6 +20,8 @@
 #define EVERY (REPLAY | AUDIT | POLL)
 
 #define GIB (INT64_C(1) << 30)
+/* A request without a limit could hold a run for ever; libcurl's own limit is 2^31 ms. */
+#define REQUEST_TIMEOUT_MAX 86400
 #define POLL_SINCE "7d" /* what a poll asks about unless told otherwise */
 
 enum { NEEDS_DATABASE = 1 }; /* marks: no use with --offline */
@@ -97,9 +99,9 @@ static const struct opt table[] = {
     {"rate", 0, "N/s", POLL, OPT_TEXT, AT(rate_text), "requests per second at most", NULL,
      "no limit", NULL, 0, 0, 0},
     {"request-timeout", 0, "SECONDS", POLL, OPT_SECONDS, AT(request_timeout),
-     "how long one request may take", "30", NULL, NULL, 0, 0, 0},
+     "how long one request may take", "30", NULL, NULL, 0, 1, REQUEST_TIMEOUT_MAX},
     {"retry-time", 0, "SECONDS", POLL, OPT_SECONDS, AT(retry_time),
-     "how long a request that fails is tried again", "120", NULL, NULL, 0, 0, 0},
+     "how long a request that fails is tried again; 0: never", "120", NULL, NULL, 0, 0, 0},
     {"page-size", 0, "N", POLL, OPT_NUMBER, AT(page_size), "messages per page", "500", NULL, NULL,
      0, 1, 100000},
     {"cacert", 0, "FILE", POLL, OPT_DISK_FILE, AT(cacert),

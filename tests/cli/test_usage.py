@@ -173,6 +173,18 @@ def test_values_may_be_attached_to_their_options(replay, archive, tmp_path):
     assert json.loads((tmp_path / "r").read_text())["run"]["tool"] == "replay"
 
 
+NUMBERS = [("--connections", "0", "257"), ("--page-size", "0", "100001"), ("--rate", "0", "0/s"),
+           ("--request-timeout", "0", "86401"), ("--batch", "0", "1000001")]
+
+
+@pytest.mark.parametrize("option,zero,beyond", NUMBERS, ids=[n[0] for n in NUMBERS])
+def test_a_number_of_a_poll_that_cannot_be_used_is_refused(tmp_path, option, zero, beyond):
+    for value in (zero, beyond):
+        done = tool.run("reconcile", ["poll", option, value], tmp_path)
+        assert done.status == 2 and len(done.lines) == 1, done
+        assert option in done.said and '"%s"' % value in done.said, done
+
+
 @pytest.mark.parametrize("arguments", [["poll", "--no-such-option"], ["audit", "--settle", "x"],
                                        ["poll", "extra"]], ids=" ".join)
 def test_an_error_names_the_command_it_is_of(tmp_path, arguments):

@@ -38,6 +38,7 @@ static const struct opt entries[] = {
     {.tools = TWO, .help = "Second"},
     {"age", 0, "AGE", ONE, OPT_AGE, AT(age), "an age", NULL, NULL, NULL, 0, 0, 0},
     {"seconds", 0, "SECONDS", ONE, OPT_SECONDS, AT(seconds), "a time", NULL, NULL, NULL, 0, 0, 0},
+    {"span", 0, "SECONDS", ONE, OPT_SECONDS, AT(seconds), "a time", NULL, NULL, NULL, 0, 1, 60},
     {"ms", 0, "MS", ONE, OPT_MILLISECONDS, AT(ms), "a time", NULL, NULL, NULL, 0, 0, 0},
     {"number", 'j', "N", ONE, OPT_NUMBER, AT(number), "a number", "7", NULL, NULL, 0, 1, 100},
     {"number", 0, "N", TWO, OPT_NUMBER, AT(number), "a number", "9", NULL, NULL, 0, 1, 100},
@@ -161,6 +162,8 @@ static void numbers_and_sizes_and_limits_are_read(void **state)
     assert_true(v.limit.percent && v.limit.share > 99.9999);
     assert_int_equal(PARSE("-f"), 0);
     assert_false(v.limit.set);
+    assert_int_equal(PARSE("--span", "60"), 0);
+    assert_int_equal(v.seconds, 60000000);
 }
 
 static void defaults_are_those_of_the_tool(void **state)
@@ -224,6 +227,10 @@ static void wrong_options_are_named(void **state)
             "--number=-1");
     REFUSED("invalid value \"1e3\" for --seconds: a whole number of seconds is needed",
             "--seconds=1e3");
+    REFUSED("invalid value \"0\" for --span: a whole number of seconds from 1 to 60 is needed",
+            "--span=0");
+    REFUSED("invalid value \"61\" for --span: a whole number of seconds from 1 to 60 is needed",
+            "--span=61");
     REFUSED("invalid value \"9223372036854775807\" for --ms: a whole number of milliseconds is "
             "needed",
             "--ms=9223372036854775807");
