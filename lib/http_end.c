@@ -94,10 +94,10 @@ static void tell(const struct http *h, const struct ending *x, struct buf *out)
 
     if (too_large)
         buf_adds(out, "the answer from ");
+    else if (t->unreadable || http_answer_is_garbled(x->code))
+        buf_adds(out, "unreadable answer from ");
     else if (x->code != CURLE_OK)
         buf_adds(out, "no answer from ");
-    else if (t->unreadable)
-        buf_adds(out, "unreadable answer from ");
     else if (t->status >= 200 && t->status < 300)
         buf_adds(out, "unusable answer from ");
     else

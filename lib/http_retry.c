@@ -4,12 +4,26 @@
 
 #define RETRY_AFTER_SPREAD 250000 /* µs: many are told the same, and are not to come all at once */
 
+bool http_answer_is_garbled(int curl)
+{
+    switch (curl) {
+    case CURLE_UNSUPPORTED_PROTOCOL: /* no HTTP at all: the URL's own is checked before */
+    case CURLE_WEIRD_SERVER_REPLY:
+    case CURLE_BAD_CONTENT_ENCODING:
+    case CURLE_PARTIAL_FILE:
+    case CURLE_HTTP2:
+    case CURLE_HTTP2_STREAM:
+        return true;
+    default:
+        return false;
+    }
+}
+
 /* What ended a transfer: can time heal it? A certificate or an address that is
  * wrong stays wrong; a name server, a network, a server come back. */
 static bool curl_may_heal(int code)
 {
     switch (code) {
-    case CURLE_UNSUPPORTED_PROTOCOL:
     case CURLE_URL_MALFORMAT:
     case CURLE_NOT_BUILT_IN:
     case CURLE_BAD_FUNCTION_ARGUMENT:
@@ -23,6 +37,9 @@ static bool curl_may_heal(int code)
     case CURLE_SSL_CRL_BADFILE:
     case CURLE_SSL_ISSUER_ERROR:
     case CURLE_LOGIN_DENIED:
+#if LIBCURL_VERSION_NUM >= 0x074d00
+    case CURLE_SSL_CLIENTCERT: /* the server asks for one */
+#endif
         return false;
     default:
         return true;

@@ -33,6 +33,10 @@ enum http_action {
     HTTP_REFUSE   /* no later try can turn out better */
 };
 
+/* Did an answer come that is not HTTP, or not as much of it as was announced? Of
+ * a CURLcode; such a try is worth another. */
+bool http_answer_is_garbled(int curl);
+
 enum http_action http_policy_decide(const struct http_policy *p, const struct http_try *t,
                                     int64_t *wait);
 

@@ -358,6 +358,25 @@ def test_an_instance_that_stays_broken_is_given_up_in_time(tmp_path, poll):
     assert 4 <= polled.counts["failed"] <= 12
 
 
+GARBLED = ["no HTTP at all\r\n", "HTTP/1.1 abc\r\n\r\n", "HTTP/9.9 200 OK\r\n\r\n[]",
+           "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n[",
+           "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\n\r\n[{}]",
+           "HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n[]"]
+
+
+@pytest.mark.parametrize("text", GARBLED, ids=range(len(GARBLED)))
+def test_an_answer_that_is_no_http_is_tried_again(tmp_path, poll, text):
+    stored = world(3)
+    faults = [{"fault": "raw", "text": text, "times": 1}]
+    with gateway.Gateway(tmp_path / "g", stored, faults=faults) as g:
+        polled = poll(g.url, ask_all(stored))
+    assert polled.done == {"loja-1": ""} and polled.evidence() == expected(stored)
+    assert polled.counts["failed"] == 3
+    with gateway.Gateway(tmp_path / "g", stored, faults=[{"fault": "raw", "text": text}]) as g:
+        polled = poll(g.url, ask_all(stored), retry_time=0)
+    assert polled.done["loja-1"].startswith("instance \"loja-1\": unreadable answer from ")
+
+
 def test_what_was_learned_before_stays(tmp_path, poll):
     stored = world(100)
     faults = [{"fault": "5xx", "chance": 0.3}]

@@ -34,6 +34,7 @@ request, whatever the order of requests: the same run meets the same faults.
     cut             half of the body that was announced
     broken_json     the body up to its middle, announced as whole
     html            HTML with status 200
+    raw             "text", which need not be HTTP, and the end of the connection
     misshapen       JSON of another shape
     huge            "bytes" (104857600) of JSON, "compressed": as gzip
     redirect        to "location"
@@ -510,6 +511,11 @@ def close(handler, _, __):
     handler.close_connection = True
 
 
+def raw(handler, rule, _):
+    handler.wfile.write(rule["text"].encode())
+    handler.close_connection = True
+
+
 def html_page(handler, _, entry):
     entry["status"] = 200
     handler.send(200, html(200), [("Content-Type", "text/html")])
@@ -537,7 +543,7 @@ def redirect(handler, rule, entry):
 
 
 FAULTS = {"429": busy, "5xx": server_error, "status": any_status, "stall": stall,
-          "trickle": trickle, "reset": reset, "close": close, "html": html_page,
+          "trickle": trickle, "reset": reset, "close": close, "html": html_page, "raw": raw,
           "misshapen": misshapen, "huge": huge, "redirect": redirect}
 CUTS = {"cut": "body", "broken_json": "json"}
 SHAPING = ("slow", "cut", "broken_json", "repeat_page", "ignore_filters", "empty")

@@ -76,11 +76,13 @@ static void broken_connections_are_tried_again_but_not_broken_settings(void **st
                                   CURLE_BAD_CONTENT_ENCODING,
                                   CURLE_SSL_CONNECT_ERROR,
                                   CURLE_HTTP2,
+                                  CURLE_HTTP2_STREAM,
+                                  CURLE_UNSUPPORTED_PROTOCOL,
+                                  CURLE_WEIRD_SERVER_REPLY,
                                   CURLE_WRITE_ERROR,
                                   CURLE_FILESIZE_EXCEEDED};
-    static const int lasting[] = {CURLE_URL_MALFORMAT, CURLE_UNSUPPORTED_PROTOCOL,
-                                  CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_CACERT_BADFILE,
-                                  CURLE_SSL_CERTPROBLEM};
+    static const int lasting[] = {CURLE_URL_MALFORMAT, CURLE_PEER_FAILED_VERIFICATION,
+                                  CURLE_SSL_CACERT_BADFILE, CURLE_SSL_CERTPROBLEM};
     size_t i;
 
     (void)state;
