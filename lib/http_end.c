@@ -3,6 +3,8 @@
 #include "http_url.h"
 #include "log.h"
 
+#include <time.h>
+
 #define HELD_US 500000 /* a callback that takes longer may let transfers time out */
 #define KEY_SHOWN 4    /* bytes; a key this long is struck from whatever a server says */
 
@@ -109,7 +111,9 @@ static void tell(const struct http *h, const struct ending *x, struct buf *out)
         buf_addf(out, ": %s", http_slot_error(x->slot, x->code));
     else
         tell_redirect(x, out);
-    if (t->retry_after > 0 && t->retry_after > h->policy.retry_time - t->elapsed)
+    if (t->retry_after >= HTTP_WAIT_MAX)
+        buf_adds(out, ", which asks to wait for more than a year");
+    else if (t->retry_after > 0 && t->retry_after > h->policy.retry_time - t->elapsed)
         buf_addf(out, ", which asks to wait %lld s", (long long)(t->retry_after / US_PER_SECOND));
     if (x->why.len > 0)
         buf_addf(out, ": %s", buf_str(&x->why));
@@ -188,7 +192,6 @@ static int judge(struct http *h, struct ending *x, struct err *e)
 int http_end_try(struct http *h, struct http_slot *s, CURLcode code, struct err *e)
 {
     struct ending x = {.slot = s, .job = s->job, .code = code};
-    curl_off_t after = 0;
     int status;
 
     http_stop(h, s);
@@ -201,13 +204,12 @@ int http_end_try(struct http *h, struct http_slot *s, CURLcode code, struct err 
         return http_queue_add(&h->queue, http_slot_unload(s), http_now(h), e);
     }
     (void)curl_easy_getinfo(s->easy, CURLINFO_RESPONSE_CODE, &x.t.status);
-    (void)curl_easy_getinfo(s->easy, CURLINFO_RETRY_AFTER, &after);
     x.t.curl = (int)code;
     x.t.tries = s->job->tries;
     x.t.elapsed = http_now(h) - s->job->began;
     x.t.jitter = jitter(h);
-    if (code == CURLE_OK && after > 0 && (x.t.status == 429 || x.t.status >= 500))
-        x.t.retry_after = after < INT64_MAX / US_PER_SECOND ? after * US_PER_SECOND : INT64_MAX;
+    if (code == CURLE_OK && (x.t.status == 408 || x.t.status == 429 || x.t.status >= 500))
+        x.t.retry_after = http_retry_after(s->retry_after, (int64_t)time(NULL) * US_PER_SECOND);
     status = judge(h, &x, e);
     buf_release(&x.why);
     return status;

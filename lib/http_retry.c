@@ -1,6 +1,8 @@
 #include "http_retry.h"
 
 #include <curl/curl.h>
+#include <string.h>
+#include <time.h>
 
 #define RETRY_AFTER_SPREAD 250000 /* µs: many are told the same, and are not to come all at once */
 
@@ -44,6 +46,27 @@ static bool curl_may_heal(int code)
     default:
         return true;
     }
+}
+
+int64_t http_retry_after(const char *value, int64_t now)
+{
+    const int64_t longest = HTTP_WAIT_MAX / 1000000;
+    size_t digits = strspn(value, "0123456789"), i;
+    int64_t seconds = 0;
+    time_t date;
+
+    if (digits > 0) {
+        for (i = 0; i < digits && seconds < longest; i++)
+            seconds = 10 * seconds + (value[i] - '0');
+    } else {
+        date = curl_getdate(value, NULL);
+        if (date < 0 || now < 0)
+            return 0;
+        seconds = (int64_t)date - now / 1000000;
+    }
+    if (seconds <= 0)
+        return 0;
+    return seconds < longest ? seconds * 1000000 : HTTP_WAIT_MAX;
 }
 
 static enum http_action judge(const struct http_try *t)

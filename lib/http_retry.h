@@ -26,6 +26,11 @@ struct http_try {
     double jitter;       /* random, 0 <= jitter < 1 */
 };
 
+/* Reads what a Retry-After says: seconds, or a date as HTTP writes it; now: µs. How
+ * long that is, HTTP_WAIT_MAX where it is longer; 0: nothing, or gone by. */
+#define HTTP_WAIT_MAX (INT64_C(86400) * 366 * 1000000) /* µs */
+int64_t http_retry_after(const char *value, int64_t now);
+
 enum http_action {
     HTTP_ACCEPT,  /* there is an answer */
     HTTP_RETRY,   /* after *wait */

@@ -31,6 +31,28 @@ static size_t take_bytes(char *p, size_t size, size_t n, void *ctx)
     return s->no_memory ? 0 : n;
 }
 
+/* libcurl's header callback. It reads Retry-After itself, but of a number that is
+ * too long it makes none. */
+static size_t take_header(char *p, size_t size, size_t n, void *ctx)
+{
+    static const char name[] = "Retry-After:";
+    const size_t name_n = sizeof name - 1;
+    struct http_slot *s = ctx;
+    size_t from = name_n, value_n;
+
+    n *= size;
+    if (n >= 5 && memcmp(p, "HTTP/", 5) == 0) /* an interim answer may have come before */
+        s->retry_after[0] = '\0';
+    if (n < name_n || strncasecmp(p, name, name_n) != 0)
+        return n;
+    while (from < n && (p[from] == ' ' || p[from] == '\t'))
+        from++;
+    value_n = n - from < sizeof s->retry_after ? n - from : sizeof s->retry_after - 1;
+    memcpy(s->retry_after, p + from, value_n);
+    s->retry_after[value_n] = '\0';
+    return n;
+}
+
 static CURLcode restrict_protocols(CURL *c)
 {
 #if LIBCURL_VERSION_NUM >= 0x075500
@@ -58,6 +80,8 @@ static bool set_transfer(struct http_slot *s, const struct http_options *o)
            curl_easy_setopt(c, CURLOPT_ACCEPT_ENCODING, "") == CURLE_OK &&
            curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, take_bytes) == CURLE_OK &&
            curl_easy_setopt(c, CURLOPT_WRITEDATA, s) == CURLE_OK &&
+           curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, take_header) == CURLE_OK &&
+           curl_easy_setopt(c, CURLOPT_HEADERDATA, s) == CURLE_OK &&
            curl_easy_setopt(c, CURLOPT_PRIVATE, s) == CURLE_OK &&
            curl_easy_setopt(c, CURLOPT_ERRORBUFFER, s->error) == CURLE_OK &&
            curl_easy_setopt(c, CURLOPT_BUFFERSIZE, READ_SIZE) == CURLE_OK &&
@@ -105,7 +129,7 @@ void http_slot_release(struct http_slot *s)
 int http_slot_load(struct http_slot *s, struct http_job *job, struct err *e)
 {
     s->too_large = s->no_memory = s->held = false;
-    s->error[0] = '\0';
+    s->error[0] = s->retry_after[0] = '\0';
     buf_clear(&s->answer);
     if (curl_easy_setopt(s->easy, CURLOPT_URL, job->url) != CURLE_OK ||
         curl_easy_setopt(s->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)job->n) != CURLE_OK ||

@@ -27,6 +27,7 @@ struct http_slot {
     struct buf answer;
     bool too_large, no_memory; /* why the answer was cut off by ourselves */
     bool held;                 /* nobody looked at the connection for a while */
+    char retry_after[64];      /* that header of the answer; "": it has none */
     char error[CURL_ERROR_SIZE];
 };
 

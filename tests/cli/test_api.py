@@ -406,6 +406,18 @@ def test_more_patience_than_there_is_is_not_feigned(tmp_path, poll):
     assert g.log["requests"] == 1
 
 
+@pytest.mark.parametrize("rule,said", [
+    ({"retry_after": "9" * 20}, "for more than a year"), ({"date": 10 ** 8}, "for more than a year"),
+    ({"date": 600}, " s")], ids=["20 digits", "a date in years", "a date in minutes"])
+def test_a_wait_that_is_too_long_is_named(tmp_path, poll, rule, said):
+    faults = [dict(rule, fault="429")]
+    with gateway.Gateway(tmp_path / "g", world(3), faults=faults) as g:
+        polled = poll(g.url, ask_all(world(3)), connections=1)
+    assert ", which asks to wait " in polled.done["loja-1"]
+    assert polled.done["loja-1"].endswith(said)
+    assert g.log["requests"] == 1
+
+
 @pytest.mark.parametrize("fault", ["stall", "trickle"])
 def test_a_request_takes_no_longer_than_its_time_out(tmp_path, poll, fault):
     faults = [{"fault": fault, "times": 1, "chance": 0.3, "seconds": 0.1}]

@@ -178,6 +178,36 @@ static void but_no_more_than_there_is(void **state)
     assert_int_equal(decide(t, &wait), HTTP_GIVE_UP);
 }
 
+static void what_a_server_asks_for_is_seconds_or_a_date(void **state)
+{
+    static const struct {
+        const char *value;
+        int64_t wait;
+    } cases[] = {
+        {"30", 30 * S},
+        {"30\r\n", 30 * S},
+        {"0", 0},
+        {"-5", 0},
+        {"", 0},
+        {"soon", 0},
+        {"31622399", 31622399 * S},
+        {"31622400", HTTP_WAIT_MAX},
+        {"9223372036854775807", HTTP_WAIT_MAX},
+        {"99999999999999999999", HTTP_WAIT_MAX},
+        {"Sun, 06 Nov 1994 08:50:37 GMT", 60 * S},
+        {"Sunday, 06-Nov-94 08:50:37 GMT", 60 * S},
+        {"Sun Nov  6 08:50:37 1994\r\n", 60 * S},
+        {"Sun, 06 Nov 1994 08:49:37 GMT", 0},
+        {"Sat, 05 Nov 1994 08:49:37 GMT", 0},
+        {"Sun, 06 Nov 2094 08:49:37 GMT", HTTP_WAIT_MAX},
+    };
+    size_t i;
+
+    (void)state;
+    for (i = 0; i < COUNT_OF(cases); i++) /* at 1994-11-06T08:49:37Z */
+        assert_int_equal(http_retry_after(cases[i].value, 784111777 * S), cases[i].wait);
+}
+
 /* --- URLs --- */
 
 static void what_is_secret_in_a_url_is_not_shown(void **state)
@@ -246,6 +276,7 @@ int main(void)
         cmocka_unit_test(without_time_there_is_one_try),
         cmocka_unit_test(a_server_that_asks_for_patience_gets_it),
         cmocka_unit_test(but_no_more_than_there_is),
+        cmocka_unit_test(what_a_server_asks_for_is_seconds_or_a_date),
         cmocka_unit_test(what_is_secret_in_a_url_is_not_shown),
         cmocka_unit_test(a_base_url_loses_its_trailing_slashes),
         cmocka_unit_test(any_bytes_make_one_segment_of_a_path),
