@@ -6,7 +6,6 @@
 
 #include <math.h>
 
-#define WORDS_MAX 200 /* bytes of what a server says */
 #define COUNT_MAX 1e15
 
 static bool is_object(struct slice v)
@@ -148,7 +147,7 @@ bool api_error_text(struct slice body, struct buf *out)
     first[3] = member(whole, "error");
     ok = first_text(first, 4, &tmp, &text);
     if (ok && text.p) {
-        buf_add(out, text.p, text.n < WORDS_MAX ? text.n : WORDS_MAX);
+        buf_add(out, text.p, text.n);
         ok = !out->failed;
     }
     buf_release(&tmp);

@@ -51,8 +51,9 @@ bool api_record_read(struct slice element, struct buf *id, struct api_record *r)
 bool api_row_read(struct slice element, struct buf *id, struct buf *tmp, struct api_row *r);
 struct slice api_update_status(struct slice element);
 
-/* Appends the server's own words about an error, shortened; nothing where it
- * has none. False without memory. */
+/* Appends the server's own words about an error, however long, as what is secret
+ * in them can be found in the whole only; nothing where it has none. False
+ * without memory. */
 bool api_error_text(struct slice body, struct buf *out);
 
 #endif

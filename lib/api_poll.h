@@ -64,7 +64,7 @@ struct api_poll {
     struct api_target *target;
     uint32_t targets;
     int64_t observed;                 /* µs: when the answer being read came */
-    struct buf id, status, tmp, json; /* scratch */
+    struct buf id, status, tmp, json, struck; /* scratch */
 };
 
 /* Asks for a page; "where" is JSON. The ask must be one of the target's, and free. */

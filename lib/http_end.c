@@ -2,11 +2,12 @@
 #include "http_engine.h"
 #include "http_url.h"
 #include "log.h"
+#include "secret.h"
 
 #include <time.h>
 
 #define HELD_US 500000 /* a callback that takes longer may let transfers time out */
-#define KEY_SHOWN 4    /* bytes; a key this long is struck from whatever a server says */
+#define WORDS_MAX 200  /* bytes of an answer's own words that are told */
 
 /* Notes time spent in a callback that began at `since`. */
 static void callback_ended(struct http *h, double since)
@@ -34,14 +35,25 @@ static double jitter(struct http *h)
 /* A server that repeats what it was sent must not bring the key into a log. */
 static void strike_key(const struct http *h, struct buf *text)
 {
-    char *at = text->data;
+    secret_strike(text->data, text->len, (struct slice){h->key.data, h->key.len});
+}
 
-    if (h->key.len < KEY_SHOWN || !at)
+/* Appends what was said of an answer: without the key, then not too much of it. */
+static void tell_words(const struct http *h, struct buf *why, struct buf *out)
+{
+    size_t n = why->len;
+
+    if (n == 0)
         return;
-    while ((at = memmem(at, (size_t)(text->data + text->len - at), h->key.data, h->key.len))) {
-        memset(at, '*', h->key.len);
-        at += h->key.len;
+    strike_key(h, why);
+    if (n > WORDS_MAX) {
+        for (n = WORDS_MAX; n > 0 && ((unsigned char)why->data[n] & 0xc0) == 0x80;)
+            n--; /* not within a character */
     }
+    buf_adds(out, ": ");
+    buf_add(out, why->data, n);
+    if (n < why->len)
+        buf_adds(out, "...");
 }
 
 static int give_group_up(struct http *h, uint32_t group, struct buf *reason, struct err *e)
@@ -89,7 +101,7 @@ static void tell_redirect(const struct ending *x, struct buf *out)
 }
 
 /* What happened, for a person. */
-static void tell(const struct http *h, const struct ending *x, struct buf *out)
+static void tell(const struct http *h, struct ending *x, struct buf *out)
 {
     const struct http_try *t = &x->t;
     bool too_large = x->slot->too_large || x->code == CURLE_FILESIZE_EXCEEDED;
@@ -115,8 +127,7 @@ static void tell(const struct http *h, const struct ending *x, struct buf *out)
         buf_adds(out, ", which asks to wait for more than a year");
     else if (t->retry_after > 0 && t->retry_after > h->policy.retry_time - t->elapsed)
         buf_addf(out, ", which asks to wait %lld s", (long long)(t->retry_after / US_PER_SECOND));
-    if (x->why.len > 0)
-        buf_addf(out, ": %s", buf_str(&x->why));
+    tell_words(h, &x->why, out);
 }
 
 static int give_up(struct http *h, struct ending *x, enum http_action action, struct err *e)

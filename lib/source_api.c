@@ -3,6 +3,7 @@
 #include "api_poll.h"
 #include "event_status.h"
 #include "http_url.h"
+#include "secret.h"
 
 #include <stdlib.h>
 
@@ -48,6 +49,24 @@ int api_post(struct api_poll *p, struct api_target *t, struct api_ask *a, struct
     return http_submit(p->http, &r, e);
 }
 
+/* A server may send the key where a status belongs, and unknown statuses are told, after
+ * being cut. What is struck need not be JSON any more, so nothing of it is kept. */
+static int strike_key(struct api_poll *p, struct slice *status, struct err *e)
+{
+    struct slice key = slice_of(p->o.key);
+
+    if (status->n < key.n)
+        return 0;
+    buf_clear(&p->struck);
+    buf_add(&p->struck, status->p, status->n);
+    if (p->struck.failed)
+        return err_oom(e);
+    secret_strike(p->struck.data, p->struck.len, key);
+    if (memcmp(p->struck.data, status->p, status->n) != 0)
+        *status = slice_of("\"***\"");
+    return 0;
+}
+
 int api_learn(struct api_poll *p, struct api_target *t, uint32_t id, struct slice status,
               int64_t time, uint64_t request, struct err *e)
 {
@@ -60,6 +79,8 @@ int api_learn(struct api_poll *p, struct api_target *t, uint32_t id, struct slic
 
     if (!status.p)
         return 0;
+    if (strike_key(p, &status, e) < 0)
+        return -1;
     if (event_status_read(status, &p->o.events, p->statuses, &p->status, &ev.what) < 0)
         return err_oom(e);
     p->statuses->updates++;
@@ -304,6 +325,7 @@ int source_api_poll(const struct api_options *o, const struct api_instance *inst
     buf_release(&p.status);
     buf_release(&p.tmp);
     buf_release(&p.json);
+    buf_release(&p.struck);
     return status;
 }
 

@@ -18,7 +18,7 @@ build=${1:-build}
 LAYERS='
 base    banned version slice utf8 err log buf arena tally histogram warnings
         clock zone opt ident idmap names mask jsonbytes jsonscan jwalk jsonw textw
-        command
+        command secret
 io      inflater gzin archives records spill outfile http pgbin pg pgconn
 core    evidence status event fold decide gaps
 source  source api rejects

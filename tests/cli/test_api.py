@@ -308,6 +308,24 @@ def test_a_server_that_repeats_the_key_does_not_bring_it_into_a_message(tmp_path
     assert gateway.KEY not in polled.done["loja-1"]
 
 
+SPELLED = {"as it is": lambda key: key,
+           "percent-encoded": lambda key: "".join("%%%02x" % ord(c) for c in key),
+           "as JSON": lambda key: "".join("\\u%04X" % ord(c) for c in key)}
+
+
+@pytest.mark.parametrize("how", SPELLED)
+def test_no_part_of_the_key_is_shown_where_a_text_is_cut(tmp_path, poll, how):
+    key = SPELLED[how](gateway.KEY)
+    for before in (0, 150, 200 - len(key) // 2, 196, 199, 200, 400):
+        faults = [{"fault": "status", "status": 403,
+                   "body": {"message": "x" * before + key + " is not welcome" + "y" * 300}}]
+        with gateway.Gateway(tmp_path / "g", world(3), faults=faults) as g:
+            polled = poll(g.url, ask_all(world(3)))
+        told = polled.done["loja-1"].partition(": HTTP 403 from ")[2].partition(": ")[2]
+        assert set(told) <= set("x*is not welcomey."), (before, told)
+        assert told.endswith("...") and len(told) == 203
+
+
 @pytest.mark.parametrize("count", [3, 30])
 def test_an_instance_that_does_not_exist_is_named_and_the_others_go_on(tmp_path, poll, count):
     stored = world(count, ("a", "b"))

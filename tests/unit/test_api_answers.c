@@ -176,7 +176,7 @@ static void a_record_is_read(void **state)
 
 /* --- errors --- */
 
-static void the_servers_own_words_are_found_and_shortened(void **state)
+static void the_servers_own_words_are_found(void **state)
 {
     static const char *const cases[][2] = {
         {"{\"status\":404,\"error\":\"Not Found\",\"response\":{\"message\":[\"The \\\"x\\\" "
@@ -192,7 +192,6 @@ static void the_servers_own_words_are_found_and_shortened(void **state)
         {"", ""},
     };
     struct buf b = BUF_INIT;
-    char body[1000];
     size_t i;
 
     (void)state;
@@ -201,10 +200,6 @@ static void the_servers_own_words_are_found_and_shortened(void **state)
         assert_true(api_error_text(slice_of(cases[i][0]), &b));
         assert_string_equal(buf_str(&b), cases[i][1]);
     }
-    buf_clear(&b);
-    (void)snprintf(body, sizeof body, "{\"error\":\"%0900d\"}", 0);
-    assert_true(api_error_text(slice_of(body), &b));
-    assert_int_equal(b.len, 200);
     buf_release(&b);
 }
 
@@ -301,7 +296,7 @@ int main(void)
         cmocka_unit_test(a_row_of_each_version_is_read),
         cmocka_unit_test(what_is_no_row_proves_nothing),
         cmocka_unit_test(a_record_is_read),
-        cmocka_unit_test(the_servers_own_words_are_found_and_shortened),
+        cmocka_unit_test(the_servers_own_words_are_found),
         cmocka_unit_test(any_text_is_read_as_jansson_reads_it),
     };
 
