@@ -104,10 +104,19 @@ out:
     return status;
 }
 
+static bool is_blank(struct slice name)
+{
+    size_t n = 0;
+
+    while (n < name.n && is_space(name.p[n]))
+        n++;
+    return n == name.n;
+}
+
 static int on_instance(void *ctx, const struct store_instance *i, struct err *e)
 {
     struct directory *d = ctx;
-    bool own_name = i->evolution_name.n > 0;
+    bool own_name = !is_blank(i->evolution_name);
     char *name, *url_name;
 
     if (d->instances == d->instance_cap) {

@@ -13,7 +13,7 @@
 struct directory_instance {
     struct ident id, tenant;
     struct slice name;     /* for messages */
-    struct slice url_name; /* as Evolution calls it */
+    struct slice url_name; /* as Evolution calls it: its own name there, unless blank */
     bool has_tenant;       /* false: global, speaks for every tenant */
     bool is_evolution, is_active;
 };

@@ -58,6 +58,15 @@ static bool is_unreserved(char c)
            c == '.' || c == '_' || c == '~';
 }
 
+bool http_is_path_segment(struct slice text)
+{
+    size_t i;
+
+    for (i = 0; i < text.n && (text.p[i] == ' ' || (text.p[i] >= '\t' && text.p[i] <= '\r'));)
+        i++;
+    return i < text.n && !slice_is(text, ".") && !slice_is(text, "..");
+}
+
 void http_path_segment(struct slice text, struct buf *out)
 {
     size_t i;

@@ -11,6 +11,10 @@
  * is EXIT_USAGE. The message does not repeat the text, which may hold a password. */
 int http_base_url(const char *text, struct buf *out, struct err *e);
 
+/* Can the text be a segment of a path? Not where it is blank (ASCII white space), nor
+ * "." or "..", which lead elsewhere, percent-encoded or not. */
+bool http_is_path_segment(struct slice text);
+
 /* Appends one segment of a path, percent-encoded. */
 void http_path_segment(struct slice text, struct buf *out);
 

@@ -136,10 +136,27 @@ int api_message_ended(struct api_poll *p, struct api_target *t, struct err *e)
     return finish(p, t, NULL, e);
 }
 
+/* Nobody can be asked by that name. */
+static int leave_out(struct api_poll *p, struct api_target *t, struct err *e)
+{
+    struct slice name = t->instance->name, url_name = t->instance->url_name;
+    struct buf text = BUF_INIT;
+    int status;
+
+    buf_addf(&text, "instance \"%.*s\" left out: the name \"%.*s\" cannot be asked for",
+             (int)name.n, name.n > 0 ? name.p : "", (int)url_name.n,
+             url_name.n > 0 ? url_name.p : "");
+    status = text.failed ? err_oom(e) : finish(p, t, text.data, e);
+    buf_release(&text);
+    return status;
+}
+
 static int begin(struct api_poll *p, struct api_target *t, struct err *e)
 {
     if (t->ids.n == 0)
         return finish(p, t, NULL, e);
+    if (!http_is_path_segment(t->instance->url_name))
+        return leave_out(p, t, e);
     t->ask = calloc(p->o.connections, sizeof *t->ask);
     if (!t->ask)
         return err_oom(e);

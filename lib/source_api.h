@@ -72,7 +72,8 @@ struct api_sink {
     int (*answered)(void *ctx, uint32_t instance, struct slice message_id, struct err *e);
     /* The instance is finished, once for each. reason NULL: all was asked. Else it was
      * given up, for this reason ("instance "x": gave up after 120 s: ..."); what
-     * was learned before stays. */
+     * was learned before stays. One whose name cannot be in a URL ("", "..") is given
+     * up before it is asked. */
     int (*done)(void *ctx, uint32_t instance, const char *reason, struct err *e);
     void *ctx;
 };

@@ -409,6 +409,45 @@ def test_the_address_names_the_instance_as_evolution_does(town):
     assert "api:tela" in json.dumps(report["corrections"], ensure_ascii=False)
 
 
+ODD_NAMES = ["a/../b", "../loja", "...", "%2e%2e", "a//b", "/", "?x=1", "#x", "a;b=c", " loja ",
+             "\u00e9\U0001f4e3", "a\\b", "a&b=+", "-", "."*40]
+
+
+def test_any_other_name_reaches_the_server_as_one_segment(town):
+    shop = Shop()
+    campaign = shop.campaign()
+    for n, name in enumerate(ODD_NAMES):
+        shop.row(campaign, "M%d" % n, instance=shop.instance(name))
+        shop.knows(name, "M%d" % n, "READ")
+    _, names, after = town(shop)
+    assert names == set(ODD_NAMES) and set(after.values()) == {"read"}
+
+
+NO_NAMES = [("", ""), ("  ", ""), ("", " \t"), (".", ""), ("loja", ".."), ("..", "  ")]
+
+
+@pytest.mark.parametrize("name,url", NO_NAMES)
+def test_an_instance_that_cannot_be_named_is_left_out(town, name, url):
+    shop = Shop()
+    campaign = shop.campaign()
+    kept = shop.row(campaign, "M1", instance=shop.instance(name, url=url))
+    other = shop.row(campaign, "M2", instance=shop.instance("other"))
+    shop.knows("other", "M1", "READ")
+    shop.knows("other", "M2", "READ")
+    report, names, after = town(shop, status=3, instances=["other"])
+    assert names == {"other"} and (after[kept], after[other]) == ("sent", "read")
+    assert [w for w in report["warnings"] if "left out" in w and "asked for" in w]
+    assert report["input"]["requests_failed"] == 0
+
+
+def test_a_blank_name_at_evolution_is_none(town):
+    shop = Shop()
+    row = shop.row(shop.campaign(), "M", instance=shop.instance("loja", url="  "))
+    shop.knows("loja", "M", "READ")
+    _, names, after = town(shop, instances=["loja"])
+    assert names == {"loja"} and after[row] == "read"
+
+
 # ---- what it makes of it ------------------------------------------------------------------
 
 def test_only_rows_asked_about_use_what_was_learned(town):

@@ -255,6 +255,20 @@ static void a_base_url_loses_its_trailing_slashes(void **state)
     buf_release(&b);
 }
 
+static void names_that_lead_elsewhere_are_no_segment(void **state)
+{
+    static const char *const none[] = {"", " ", " \t\r\n\v\f", ".", ".."};
+    static const char *const some[] = {"...", ". ", "a", "a/..", "../a", "%2e", "-"};
+    size_t i;
+
+    (void)state;
+    for (i = 0; i < COUNT_OF(none); i++)
+        assert_false(http_is_path_segment(slice_of(none[i])));
+    for (i = 0; i < COUNT_OF(some); i++)
+        assert_true(http_is_path_segment(slice_of(some[i])));
+    assert_false(http_is_path_segment(SLICE_NONE));
+}
+
 static void any_bytes_make_one_segment_of_a_path(void **state)
 {
     struct buf b = BUF_INIT;
@@ -279,6 +293,7 @@ int main(void)
         cmocka_unit_test(what_a_server_asks_for_is_seconds_or_a_date),
         cmocka_unit_test(what_is_secret_in_a_url_is_not_shown),
         cmocka_unit_test(a_base_url_loses_its_trailing_slashes),
+        cmocka_unit_test(names_that_lead_elsewhere_are_no_segment),
         cmocka_unit_test(any_bytes_make_one_segment_of_a_path),
     };
 
