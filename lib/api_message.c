@@ -3,8 +3,9 @@
 #include "jsonw.h"
 #include "jwalk.h"
 
-#define AGAIN_MAX 2 /* how often a message is asked about again whose filter was ignored */
-#define KIND_ROW 2  /* api_seen */
+#define AGAIN_MAX 2    /* how often a message is asked about again whose filter was ignored */
+#define KIND_ROW 2     /* api_seen */
+#define BARREN_MAX 100 /* full pages in a row without news: the server goes on for ever */
 
 static int ask(struct api_poll *p, struct api_target *t, struct api_ask *a, int64_t page,
                struct err *e)
@@ -78,6 +79,7 @@ static int next_message(struct api_poll *p, struct api_target *t, struct api_ask
 {
     if (a->foreign && a->again < AGAIN_MAX) {
         a->foreign = false;
+        a->barren = 0;
         a->again++;
         return ask(p, t, a, 1, e);
     }
@@ -90,6 +92,7 @@ enum http_verdict api_message_answer(struct api_poll *p, struct api_target *t, s
                                      struct slice body, struct buf *why, struct err *e)
 {
     struct brought b = {0, 0, false};
+    uint64_t news = t->news;
     struct api_answer answer;
     const char *problem = api_shape_problem(api_answer_read(body, &answer), API_ROWS);
     struct slice element;
@@ -108,9 +111,13 @@ enum http_verdict api_message_answer(struct api_poll *p, struct api_target *t, s
     a->busy = false;
     t->busy--;
     full = b.rows >= (int64_t)p->o.page_size;
+    a->barren = t->news > news ? 0 : a->barren + 1;
+    if (full && a->barren == BARREN_MAX)
+        t->endless = true;
     if (a->page == 1)
         a->foreign = full && b.foreign;
     /* 1.x knows no pages: it answers the same rows for each. */
-    status = full && b.fresh > 0 ? ask(p, t, a, a->page + 1, e) : next_message(p, t, a, e);
+    status = full && b.fresh > 0 && !t->endless ? ask(p, t, a, a->page + 1, e)
+                                                : next_message(p, t, a, e);
     return status < 0 ? HTTP_FAILED : HTTP_TAKEN;
 }

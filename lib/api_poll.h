@@ -19,20 +19,26 @@ struct api_ask {
     uint32_t message; /* number of the id asked for */
     bool foreign;     /* the first page was full, of rows of other messages too */
     unsigned again;   /* how often it was begun again for that */
+    unsigned barren;  /* pages in a row that brought no news */
 };
 
 /* Paging through findMessages. */
 struct api_window {
-    struct buf span;    /* the filter of every request, JSON */
-    int64_t *read_as;   /* per page, from 0: the total it was last read with; -1: to be read */
-    int64_t pages, cap; /* as known now; of read_as */
-    int64_t total;      /* as the latest answer told it */
-    int64_t next;       /* the page to ask for next, from 1 */
-    int64_t distinct;   /* records seen */
-    int64_t left;       /* requests of a sweep at most */
-    unsigned round;     /* of reading what has to be read; from 0 */
-    bool answered;      /* findMessages is known to answer as 2.x does */
-    bool sweeping;      /* page by page, in order */
+    struct buf span;     /* the filter of every request, JSON */
+    int64_t *read_as;    /* per page, from 0: the total it was last read with; -1: to be read */
+    int64_t pages, cap;  /* as known now; of read_as */
+    int64_t total;       /* as the latest answer told it */
+    int64_t next;        /* the page to ask for next, from 1 */
+    int64_t distinct;    /* records seen */
+    int64_t pages_max;   /* more of them are not read; 0: not known yet */
+    int64_t left;        /* requests of a sweep at most */
+    int64_t least;       /* the least total during the sweep */
+    unsigned round;      /* of reading what has to be read; from 0 */
+    unsigned barren;     /* pages in a row that brought no news */
+    const char *problem; /* why no more is read; NULL: more is */
+    bool clipped;        /* there were more pages than pages_max */
+    bool answered;       /* findMessages is known to answer as 2.x does */
+    bool sweeping;       /* page by page, in order */
 };
 
 enum api_stage { API_STAGE_WINDOW, API_STAGE_MESSAGE, API_STAGE_DONE };
@@ -45,6 +51,9 @@ struct api_target {
     struct names ids; /* the messages asked about */
     bool *found;      /* per id: findMessages knows it */
     uint32_t unfound;
+    unsigned char *told;   /* per id: a bit for each enum status_meaning it was told to have */
+    uint64_t news;         /* counts what of found and told became true: progress */
+    bool endless;          /* findStatusMessage had full pages without any for too long */
     int64_t first, last;   /* µs: the span they were sent in */
     struct buf url;        /* of the stage's requests */
     struct api_ask *ask;   /* as many as there are connections */
@@ -63,7 +72,7 @@ struct api_poll {
     struct buf base; /* URL */
     struct api_target *target;
     uint32_t targets;
-    int64_t observed;                 /* µs: when the answer being read came */
+    int64_t observed;                         /* µs: when the answer being read came */
     struct buf id, status, tmp, json, struck; /* scratch */
 };
 
@@ -82,8 +91,9 @@ int api_learn(struct api_poll *p, struct api_target *t, uint32_t id, struct slic
 /* What was to be learned of a message by an answer has been. */
 int api_answered(struct api_poll *p, struct api_target *t, uint32_t id, struct err *e);
 
-/* The target is through with its stage: the next, or the end. */
-int api_window_ended(struct api_poll *p, struct api_target *t, struct err *e);
+/* The target is through with its stage: the next, or the end. problem: why not all of the
+ * window was read; NULL: it was. */
+int api_window_ended(struct api_poll *p, struct api_target *t, const char *problem, struct err *e);
 int api_message_ended(struct api_poll *p, struct api_target *t, struct err *e);
 
 /* A stage: begins, and takes an answer with status 2xx. ended() is called from

@@ -9,7 +9,9 @@
 #define HOUR (3600 * US_PER_SECOND)
 #define ROUNDS 3            /* of reading pages side by side before they are swept in order */
 #define SWEEP_SPARE 10      /* requests of a sweep beyond three for each page */
-#define PAGES_MAX (1 << 24) /* more is no count of pages */
+#define PAGES_MAX (1 << 20) /* more is no count of pages */
+#define PAGES_SPARE 16      /* read of pages that came later, beyond as many as there were */
+#define BARREN_MAX 1000     /* pages in a row without news: others' messages fill no more */
 
 enum { KIND_ROW, KIND_RECORD }; /* api_seen */
 
@@ -38,8 +40,13 @@ static int write_span(struct api_target *t, struct err *e)
     return b->failed ? err_oom(e) : 0;
 }
 
+/* Notes how many pages there are, as far as they are read. */
 static int resize(struct api_window *w, int64_t pages, struct err *e)
 {
+    if (w->pages_max > 0 && pages > w->pages_max) {
+        w->clipped = true;
+        pages = w->pages_max;
+    }
     if (pages > w->cap) {
         int64_t cap = pages + 64, i;
         int64_t *read_as = realloc(w->read_as, (size_t)cap * sizeof *read_as);
@@ -145,6 +152,7 @@ static int read_record(struct api_poll *p, struct api_target *t, struct slice el
     if (!t->found[id]) {
         t->found[id] = true;
         t->unfound--;
+        t->news++;
     }
     fresh = api_seen_add(&t->seen, KIND_RECORD, element);
     if (fresh < 0)
@@ -183,15 +191,16 @@ static bool is_complete(const struct api_window *w)
     return w->distinct >= w->total;
 }
 
-static bool all_read_alike(const struct api_window *w)
+/* Were there another number of records when a page was read? */
+static bool total_changed(const struct api_window *w)
 {
-    int64_t i;
+    int64_t page;
 
-    for (i = 1; i < w->pages; i++) {
-        if (w->read_as[i] != w->read_as[0])
-            return false;
+    for (page = 1; page <= w->pages; page++) {
+        if (to_be_read(w, page))
+            return true;
     }
-    return true;
+    return false;
 }
 
 /* Rows that come in at the top push others to later pages: whoever goes through
@@ -200,23 +209,24 @@ static int begin_sweep(struct api_poll *p, struct api_target *t, struct err *e)
 {
     struct api_window *w = &t->window;
 
-    log_detail("instance \"%.*s\": rows keep moving; reading its pages in order",
-               (int)t->instance->name.n, t->instance->name.p);
+    log_detail("instance \"%.*s\": records are missing; reading its pages in order",
+               (int)t->instance->name.n, t->instance->name.n > 0 ? t->instance->name.p : "");
     w->sweeping = true;
+    w->least = w->total;
     w->left = 3 * w->pages + SWEEP_SPARE;
     return ask_page(p, t, 1, e);
 }
 
+/* Reads the pages again that were read while the total was another. Where it was
+ * the same for all and records are missing all the same, one took another's place
+ * or a page was shown twice, and any page may be the one: then all are swept. */
 static int begin_round(struct api_poll *p, struct api_target *t, struct err *e)
 {
     struct api_window *w = &t->window;
-    int64_t i;
 
-    if (++w->round == ROUNDS)
+    w->barren = 0;
+    if (++w->round == ROUNDS || !total_changed(w))
         return begin_sweep(p, t, e);
-    /* The same total, and yet a record is missing: it was another one that moved. */
-    for (i = 0; all_read_alike(w) && i < w->pages; i++)
-        w->read_as[i] = -1;
     w->next = 1;
     return ask_pages(p, t, e);
 }
@@ -233,8 +243,16 @@ static int sweep_on(struct api_poll *p, struct api_target *t, int64_t page, int6
 
     if (next < 1)
         next = 1;
-    if (t->unfound == 0 || next > w->pages || --w->left < 0)
-        return api_window_ended(p, t, e);
+    if (t->unfound == 0)
+        return api_window_ended(p, t, NULL, e);
+    if (next > w->pages)
+        return api_window_ended(p, t,
+                                w->clipped               ? "it told of ever more pages"
+                                : w->distinct < w->least ? "it counted more records than it showed"
+                                                         : NULL,
+                                e);
+    if (--w->left < 0)
+        return api_window_ended(p, t, "its records kept moving", e);
     return ask_page(p, t, next, e);
 }
 
@@ -243,6 +261,8 @@ static int go_on(struct api_poll *p, struct api_target *t, int64_t page, int64_t
 {
     struct api_window *w = &t->window;
 
+    if (w->problem)
+        return t->busy > 0 ? 0 : api_window_ended(p, t, w->problem, e);
     if (w->sweeping)
         return sweep_on(p, t, page, total_before, e);
     if (ask_pages(p, t, e) < 0)
@@ -250,7 +270,7 @@ static int go_on(struct api_poll *p, struct api_target *t, int64_t page, int64_t
     if (t->busy > 0)
         return 0;
     if (t->unfound == 0 || is_complete(w))
-        return api_window_ended(p, t, e);
+        return api_window_ended(p, t, NULL, e);
     return begin_round(p, t, e);
 }
 
@@ -260,6 +280,7 @@ static enum http_verdict take_page(struct api_poll *p, struct api_target *t, str
     struct api_window *w = &t->window;
     int64_t size = (int64_t)p->o.page_size, before = w->total, page = a->page, n;
     int64_t pages = answer->pages > 0 ? answer->pages : (answer->total + size - 1) / size;
+    uint64_t news = t->news;
 
     if (pages > PAGES_MAX) {
         buf_addf(why, "it tells of %lld pages", (long long)pages);
@@ -273,8 +294,15 @@ static enum http_verdict take_page(struct api_poll *p, struct api_target *t, str
     }
     a->busy = false;
     t->busy--;
-    w->answered = true;
     w->total = answer->total;
+    if (w->total < w->least)
+        w->least = w->total;
+    w->barren = t->news > news ? 0 : w->barren + 1;
+    if (w->barren >= BARREN_MAX)
+        w->problem = "1000 pages in a row held none of the messages looked for";
+    if (!w->answered)
+        w->pages_max = 2 * pages + PAGES_SPARE;
+    w->answered = true;
     if (resize(w, pages > 0 ? pages : 1, e) < 0)
         return HTTP_FAILED;
     if (page <= w->pages)
@@ -302,5 +330,5 @@ enum http_verdict api_window_answer(struct api_poll *p, struct api_target *t, st
     }
     a->busy = false;
     t->busy--;
-    return api_window_ended(p, t, e) < 0 ? HTTP_FAILED : HTTP_TAKEN;
+    return api_window_ended(p, t, NULL, e) < 0 ? HTTP_FAILED : HTTP_TAKEN;
 }

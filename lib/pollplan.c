@@ -474,7 +474,8 @@ static int on_answered(void *ctx, uint32_t instance, struct slice message_id, st
     return r->sink->answered(r->sink->ctx, e);
 }
 
-static int on_done(void *ctx, uint32_t instance, const char *reason, struct err *e)
+static int on_done(void *ctx, uint32_t instance, enum api_end end, const char *reason,
+                   struct err *e)
 {
     struct running *r = ctx;
     struct poll *p = r->p;
@@ -482,6 +483,7 @@ static int on_done(void *ctx, uint32_t instance, const char *reason, struct err 
     size_t k;
 
     i->done = true;
+    i->given_up = end == API_GIVEN_UP;
     if (reason) {
         i->problem = strdup(reason);
         if (!i->problem)

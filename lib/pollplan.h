@@ -26,8 +26,8 @@ struct poll_instance {
     uint64_t heard;        /* messages it said something about */
     uint64_t timed, early; /* rows answered with a time of its own; long before their sent_at */
     uint64_t held;         /* answers that wait until its clock is out of doubt */
-    char *problem;         /* why it was given up; NULL: it was not. Owned. */
-    bool done;
+    char *problem;         /* why not all was learned that was asked; NULL: it was. Owned. */
+    bool done, given_up;
     bool left_out; /* its clock is wrong: what it said is not used */
 };
 

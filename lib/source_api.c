@@ -84,6 +84,10 @@ int api_learn(struct api_poll *p, struct api_target *t, uint32_t id, struct slic
     if (event_status_read(status, &p->o.events, p->statuses, &p->status, &ev.what) < 0)
         return err_oom(e);
     p->statuses->updates++;
+    if (!(t->told[id] & 1u << ev.what)) {
+        t->told[id] |= (unsigned char)(1u << ev.what);
+        t->news++;
+    }
     if (ev.what == MEANS_NOTHING) {
         p->statuses->ignored++;
         return 0;
@@ -109,31 +113,57 @@ static void target_release(struct api_target *t)
 {
     names_release(&t->ids);
     free(t->found);
+    free(t->told);
     free(t->ask);
     buf_release(&t->url);
     api_seen_release(&t->seen);
     api_window_release(&t->window);
     t->found = NULL;
+    t->told = NULL;
     t->ask = NULL;
 }
 
-static int finish(struct api_poll *p, struct api_target *t, const char *reason, struct err *e)
+static int finish(struct api_poll *p, struct api_target *t, enum api_end end, const char *reason,
+                  struct err *e)
 {
     t->stage = API_STAGE_DONE;
     target_release(t);
-    return p->sink.done(p->sink.ctx, t->index, reason, e);
+    return p->sink.done(p->sink.ctx, t->index, end, reason, e);
 }
 
-int api_window_ended(struct api_poll *p, struct api_target *t, struct err *e)
+/* Finishes with a reason: the instance's name, `problem`, and how many messages were
+ * not found. */
+static int finish_incomplete(struct api_poll *p, struct api_target *t, const char *problem,
+                             struct err *e)
 {
-    if (p->o.strategy == API_WINDOW)
-        return finish(p, t, NULL, e);
-    return api_message_begin(p, t, e);
+    struct buf text = BUF_INIT;
+    uint32_t i, missing = 0;
+    int status;
+
+    for (i = 0; i < t->ids.n; i++)
+        missing += !t->found[i] && !t->told[i];
+    buf_addf(&text, "instance \"%.*s\" answered incompletely: %s; %u of %u message(s) not found",
+             (int)t->instance->name.n, t->instance->name.n > 0 ? t->instance->name.p : "", problem,
+             missing, t->ids.n);
+    status = text.failed ? err_oom(e) : finish(p, t, API_INCOMPLETE, text.data, e);
+    buf_release(&text);
+    return status;
+}
+
+int api_window_ended(struct api_poll *p, struct api_target *t, const char *problem, struct err *e)
+{
+    if (p->o.strategy != API_WINDOW)
+        return api_message_begin(p, t, e);
+    if (problem && t->unfound > 0)
+        return finish_incomplete(p, t, problem, e);
+    return finish(p, t, API_ASKED, NULL, e);
 }
 
 int api_message_ended(struct api_poll *p, struct api_target *t, struct err *e)
 {
-    return finish(p, t, NULL, e);
+    if (t->endless)
+        return finish_incomplete(p, t, "its pages of statuses have no end", e);
+    return finish(p, t, API_ASKED, NULL, e);
 }
 
 /* Nobody can be asked by that name. */
@@ -146,7 +176,7 @@ static int leave_out(struct api_poll *p, struct api_target *t, struct err *e)
     buf_addf(&text, "instance \"%.*s\" left out: the name \"%.*s\" cannot be asked for",
              (int)name.n, name.n > 0 ? name.p : "", (int)url_name.n,
              url_name.n > 0 ? url_name.p : "");
-    status = text.failed ? err_oom(e) : finish(p, t, text.data, e);
+    status = text.failed ? err_oom(e) : finish(p, t, API_GIVEN_UP, text.data, e);
     buf_release(&text);
     return status;
 }
@@ -154,7 +184,7 @@ static int leave_out(struct api_poll *p, struct api_target *t, struct err *e)
 static int begin(struct api_poll *p, struct api_target *t, struct err *e)
 {
     if (t->ids.n == 0)
-        return finish(p, t, NULL, e);
+        return finish(p, t, API_ASKED, NULL, e);
     if (!http_is_path_segment(t->instance->url_name))
         return leave_out(p, t, e);
     t->ask = calloc(p->o.connections, sizeof *t->ask);
@@ -188,7 +218,7 @@ static enum http_verdict take_error(struct api_poll *p, struct api_target *t, st
         return HTTP_UNUSABLE;
     a->busy = false;
     t->busy--;
-    return api_window_ended(p, t, e) < 0 ? HTTP_FAILED : HTTP_TAKEN;
+    return api_window_ended(p, t, NULL, e) < 0 ? HTTP_FAILED : HTTP_TAKEN;
 }
 
 static enum http_verdict on_answer(void *ctx, const struct http_answer *answer, struct buf *why,
@@ -215,7 +245,7 @@ static int on_given_up(void *ctx, uint32_t group, const char *reason, struct err
 
     buf_addf(&text, "instance \"%.*s\": %s", (int)t->instance->name.n,
              t->instance->name.n > 0 ? t->instance->name.p : "", reason);
-    status = text.failed ? err_oom(e) : finish(p, t, text.data, e);
+    status = text.failed ? err_oom(e) : finish(p, t, API_GIVEN_UP, text.data, e);
     buf_release(&text);
     return status;
 }
@@ -268,7 +298,8 @@ static int make_targets(struct api_poll *p, const struct api_instance *instance,
         struct api_target *t = &p->target[i];
 
         t->found = calloc((size_t)t->ids.n + 1, sizeof *t->found);
-        if (!t->found)
+        t->told = calloc((size_t)t->ids.n + 1, sizeof *t->told);
+        if (!t->found || !t->told)
             return err_oom(e);
         t->unfound = t->ids.n;
     }

@@ -1,6 +1,18 @@
 /* source_api.h - Evolution's HTTP API -> status events (docs/semantics.md 7,
  * docs/domain.md 3).
  *
+ * Whatever a server answers, an instance comes to an end, for want of progress:
+ * - `window` reads each page once, and again only where the total changed
+ *   meanwhile or records that it counts were not shown. That is one request per
+ *   page where nothing moves. No more than twice the pages that were told of
+ *   first are read at a time, and 16 more; and no further where 1000 pages in a
+ *   row held none of the messages still looked for.
+ * - `message` pages on while answers are full and bring rows not read before, but
+ *   no further where 100 pages in a row told nothing new of a message asked
+ *   about; from then on one page is read for each message.
+ * An instance that was stopped so is API_INCOMPLETE, unless each of its messages
+ * was found, or `auto` asked for them one by one.
+ *
  * Instances are polled side by side over one pool of connections; each is
  * reported as soon as it is finished, so that what was learned can be applied
  * while the others go on. Single-threaded: the callbacks run inside
@@ -25,6 +37,13 @@ enum api_strategy {
 #define API_REQUEST_TIMEOUT (30 * US_PER_SECOND)
 #define API_CONNECT_TIMEOUT (10 * US_PER_SECOND)
 #define API_ANSWER_MAX ((size_t)64 << 20) /* bytes */
+
+/* How the polling of an instance ended. */
+enum api_end {
+    API_ASKED,      /* all was asked and answered */
+    API_INCOMPLETE, /* all was asked, but its answers had no end or were not all there */
+    API_GIVEN_UP    /* nothing more is asked of it */
+};
 
 struct api_options {
     const char *url;    /* http(s)://[user:password@]host[:port][/path] */
@@ -70,11 +89,11 @@ struct api_sink {
     /* An answer about a message has been told whole by `event`, nothing included.
      * Called again where it is told of again, as by a page that moved. May be NULL. */
     int (*answered)(void *ctx, uint32_t instance, struct slice message_id, struct err *e);
-    /* The instance is finished, once for each. reason NULL: all was asked. Else it was
-     * given up, for this reason ("instance "x": gave up after 120 s: ..."); what
-     * was learned before stays. One whose name cannot be in a URL ("", "..") is given
-     * up before it is asked. */
-    int (*done)(void *ctx, uint32_t instance, const char *reason, struct err *e);
+    /* The instance is finished, once for each. Unless it is API_ASKED there is a
+     * reason ("instance "x": gave up after 120 s: ..."); what was learned before
+     * stays. One whose name cannot be in a URL ("", "..") is given up before it is
+     * asked. */
+    int (*done)(void *ctx, uint32_t instance, enum api_end end, const char *reason, struct err *e);
     void *ctx;
 };
 

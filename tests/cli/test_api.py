@@ -36,13 +36,14 @@ class Polled:
         self.status = done.status
         self.said = done.said
         self.events, self.done, self.failed, self.counts = [], {}, None, None
+        self.ends = {}
         for line in done.out.decode().splitlines():
             kind, *fields = line.split("\t")
             if kind == "event":
                 self.events.append(tuple(fields))
             elif kind == "done":
                 assert fields[0] not in self.done
-                self.done[fields[0]] = fields[1]
+                self.done[fields[0]], self.ends[fields[0]] = fields[1:]
             elif kind == "failed":
                 self.failed = fields
             elif kind == "counts":
@@ -572,6 +573,78 @@ def test_a_filter_that_is_ignored_now_and_then_hides_nothing(tmp_path, poll):
         polled = poll(g.url, ask_all(stored), strategy="message", page_size=5)
     assert g.log["faults"]["ignore_filters"] > 5
     assert polled.evidence() == expected(stored)
+
+
+# ---- servers that never come to an end ------------------------------------------------
+
+@pytest.mark.parametrize("own", [False, True])
+@pytest.mark.parametrize("count", [1, 30])
+def test_statuses_without_an_end_are_read_for_a_while_only(tmp_path, poll, own, count):
+    stored = world(count)
+    faults = [{"fault": "endless", "own": own}]
+    with gateway.Gateway(tmp_path / "g", stored, faults=faults) as g:
+        polled = poll(g.url, ask_all(stored), strategy="message", page_size=5)
+    assert g.log["requests"] <= 8 * 100 + 3 * count
+    assert polled.ends == {"loja-1": "incomplete"}
+    assert "have no end; %d of %d message(s) not found" % (0 if own else count, count) in \
+        polled.done["loja-1"]
+    assert {e[1] for e in polled.events} == ({m.id for m in stored} if own else set())
+
+
+def test_what_other_messages_are_told_is_not_lost_to_one_without_an_end(tmp_path, poll):
+    stored = world(40)
+    faults = [{"fault": "endless", "times": 1, "chance": 0.2}]
+    with gateway.Gateway(tmp_path / "g", stored, faults=faults) as g:
+        polled = poll(g.url, ask_all(stored), strategy="message", page_size=5)
+    assert g.log["faults"]["endless"] > 3
+    assert polled.ends == {"loja-1": "asked"} and polled.evidence() == expected(stored)
+    first = [dict(faults[0], chance=1, times=1 << 30, instance="loja-2")]
+    stored = world(40, ("loja-1", "loja-2"))
+    with gateway.Gateway(tmp_path / "g", stored, faults=first) as g:
+        polled = poll(g.url, ask_all(stored), strategy="message", page_size=5)
+    assert polled.ends == {"loja-1": "asked", "loja-2": "incomplete"}
+    assert polled.evidence() == expected([m for m in stored if m.instance == "loja-1"])
+
+
+@pytest.mark.parametrize("rule,most,said", [
+    ({}, 9 * 36 + 10, "ever more pages"),
+    ({"pages": 1 << 20}, 1008, "1000 pages in a row")], ids=["growing", "too many"])
+def test_a_window_without_an_end_is_read_for_a_while_only(tmp_path, poll, rule, most, said):
+    stored = world(30)
+    faults = [dict(rule, fault="endless", endpoint="findMessages")]
+    with gateway.Gateway(tmp_path / "g", stored, faults=faults) as g:
+        polled = poll(g.url, ask_all(stored), strategy="window", page_size=5)
+        assert polled.ends == {"loja-1": "incomplete"} and polled.events == []
+        assert said in polled.done["loja-1"]
+        assert polled.done["loja-1"].endswith("30 of 30 message(s) not found")
+        assert polled.counts["requests"] <= most
+        polled = poll(g.url, ask_all(stored), strategy="auto", page_size=5)
+        assert polled.ends == {"loja-1": "asked"} and polled.evidence() == expected(stored)
+
+
+@pytest.mark.parametrize("asked_too", [[], ["NOWHERE"]])
+def test_a_total_that_is_too_large_costs_a_second_look_at_most(tmp_path, poll, asked_too):
+    stored = world(48)
+    faults = [{"fault": "miscount", "add": 2}]
+    with gateway.Gateway(tmp_path / "g", stored, faults=faults) as g:
+        polled = poll(g.url, ask_all(stored) + [("loja-1", id, START) for id in asked_too],
+                      strategy="window", page_size=10)
+    assert polled.evidence() == expected(stored)
+    assert g.log["requests"] == (10 if asked_too else 5)
+    assert polled.ends == {"loja-1": "incomplete" if asked_too else "asked"}
+    if asked_too:
+        assert "it counted more records than it showed; 1 of 49" in polled.done["loja-1"]
+
+
+def test_a_record_missing_from_pages_of_one_total_is_looked_for_on_all(tmp_path, poll):
+    """A page that is shown twice hides another, whichever it is."""
+    stored = world(50)
+    for page in range(2, 6):
+        faults = [{"fault": "repeat_page", "times": 1, "page": page, "endpoint": "findMessages"}]
+        with gateway.Gateway(tmp_path / "g", stored, faults=faults) as g:
+            polled = poll(g.url, ask_all(stored), strategy="window", page_size=10, connections=1)
+        assert polled.evidence() == expected(stored), page
+        assert g.log["requests"] <= 10 and polled.ends == {"loja-1": "asked"}
 
 
 # ---- any faults, the same evidence ----------------------------------------------------

@@ -185,6 +185,18 @@ def test_the_others_go_on_where_one_is_given_up(server, polls, reason):
         assert sum(e["instance"] == "bad" for e in g.log["list"]) == 2 * requests
 
 
+@pytest.mark.parametrize("strategy", ["window", "message"])
+def test_an_instance_whose_answers_have_no_end_is_told_of(server, polls, strategy):
+    shop = two()
+    polls.serve(shop, faults=[{"fault": "endless", "instance": "bad"}])
+    db = shop.create(server)
+    done, report = polls.report(db, "--apply", "--strategy", strategy, "--page-size", "5")
+    assert done.status == 3, done
+    told = [w for w in report["warnings"] if '"bad"' in w]
+    assert len(told) == 1 and "answered incompletely" in told[0] and "25 of 25" in told[0]
+    assert_only(db, shop, "good")
+
+
 def test_a_missing_instance_is_named(server, polls):
     shop = two()
     shop.stored = [m for m in shop.stored if m.instance == "good"]

@@ -17,7 +17,7 @@ or as JSON, a list of objects {"instance", "id", "timestamp", "from_me", "update
 
 Faults are a JSON list of rules. The first that applies to a request is what happens to it:
 
-    {"fault": NAME, "chance": 0 to 1, "times": N, "endpoint": ..., "instance": ..., ...}
+    {"fault": NAME, "chance": 0 to 1, "times": N, "endpoint": ..., "instance": ..., "page": N, ...}
 
 `times` is how often it may happen to the same body at the same endpoint, so that trying again
 helps in the end; without it, always. Whether it happens is drawn from the seed, the rule and the
@@ -41,6 +41,10 @@ request, whatever the order of requests: the same run meets the same faults.
     repeat_page     the page before, as if it were this one
     ignore_filters  all rows, whatever was asked for
     empty           no rows
+    miscount        counts "add" messages that it has not
+    endless         for every page as many new rows as were asked for; of findMessages "pages"
+                    there are, else always 9 more than the page; of findStatusMessage the rows
+                    are of the message asked for where "own" is true
 
 Two rules change the state and let the request pass:
 
@@ -320,6 +324,8 @@ class Faults:
                     continue
                 if rule.get("instance", instance) != instance:
                     continue
+                if "page" in rule and '"page":%d,' % rule["page"] not in body:
+                    continue
                 if rule["fault"] in ("moving", "shrinking"):
                     if self._moves(number, rule):
                         moves.append(rule["fault"])
@@ -435,6 +441,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return self.send_json(401, UNAUTHORIZED)
         try:
             value = self.find(endpoint, name, raw, rule["fault"] if rule else None)
+            if rule and rule["fault"] == "miscount" and isinstance(value, dict):
+                value["messages"]["total"] += rule["add"]
         except Refused as refused:
             return self.refuse(entry, refused)
         entry["status"] = 200
@@ -463,6 +471,21 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if fault == "repeat_page" and isinstance(value, dict):
             value["messages"]["currentPage"] = asked
         return value
+
+
+def endless(handler, rule, entry):
+    entry["status"] = 200
+    where = json.loads(entry["body"])
+    page, size = page_of(where)
+    if entry["endpoint"] == "findMessages":
+        pages = rule.get("pages", page + 9)
+        records = [{"id": cuid(entry["n"], i), "key": {"id": "NEW%d.%d" % (entry["n"], i)}}
+                   for i in range(size)]
+        return handler.send_json(200, {"messages": {"total": pages * size, "pages": pages,
+                                                    "currentPage": page, "records": records}})
+    own = where["where"].get("id") if rule.get("own") else None
+    handler.send_json(200, [{"id": cuid(entry["n"], i), "keyId": own or "NEW%d.%d" % (entry["n"], i),
+                             "status": "READ"} for i in range(size)])
 
 
 def busy(handler, rule, entry):
@@ -543,10 +566,10 @@ def redirect(handler, rule, entry):
 
 
 FAULTS = {"429": busy, "5xx": server_error, "status": any_status, "stall": stall,
-          "trickle": trickle, "reset": reset, "close": close, "html": html_page, "raw": raw,
+          "trickle": trickle, "reset": reset, "close": close, "html": html_page, "raw": raw, "endless": endless,
           "misshapen": misshapen, "huge": huge, "redirect": redirect}
 CUTS = {"cut": "body", "broken_json": "json"}
-SHAPING = ("slow", "cut", "broken_json", "repeat_page", "ignore_filters", "empty")
+SHAPING = ("slow", "cut", "broken_json", "repeat_page", "ignore_filters", "empty", "miscount")
 
 
 class Server(http.server.ThreadingHTTPServer):

@@ -68,14 +68,16 @@ static int print_event(void *ctx, uint32_t instance, const struct event *ev, uin
     return 0;
 }
 
-static int print_done(void *ctx, uint32_t instance, const char *reason, struct err *e)
+static int print_done(void *ctx, uint32_t instance, enum api_end end, const char *reason,
+                      struct err *e)
 {
+    static const char *const ends[] = {"asked", "incomplete", "given up"};
     const struct probe *p = ctx;
 
     (void)e;
     (void)printf("done");
     print_slice(p->instances.name[instance]);
-    (void)printf("\t%s\n", reason ? reason : "");
+    (void)printf("\t%s\t%s\n", reason ? reason : "", ends[end]);
     if (p->done_takes > 0)
         (void)usleep(p->done_takes);
     return 0;
@@ -223,6 +225,7 @@ static int probe(int argc, char **argv)
 
 struct verdicts {
     unsigned events, done;
+    enum api_end end;
     char reason[512]; /* the latest; "" for none */
 };
 
@@ -239,13 +242,15 @@ static int count_event(void *ctx, uint32_t instance, const struct event *ev, uin
     return 0;
 }
 
-static int keep_verdict(void *ctx, uint32_t instance, const char *reason, struct err *e)
+static int keep_verdict(void *ctx, uint32_t instance, enum api_end end, const char *reason,
+                        struct err *e)
 {
     struct verdicts *v = ctx;
 
     (void)instance;
     (void)e;
     v->done++;
+    v->end = end;
     (void)snprintf(v->reason, sizeof v->reason, "%s", reason ? reason : "");
     return 0;
 }
@@ -259,7 +264,7 @@ static int poll_one(const struct api_options *o, bool ask, struct verdicts *v, s
     struct api_counts counts = {0, 0};
     int status;
 
-    *v = (struct verdicts){0, 0, ""};
+    *v = (struct verdicts){0, 0, API_ASKED, ""};
     e->status = 0;
     status = source_api_poll(o, &instance, 1, &message, ask ? 1 : 0, &sink, &counts, &statuses, e);
     event_counts_release(&statuses);
@@ -337,6 +342,7 @@ static void an_instance_nobody_is_asked_about_is_done_at_once(void **state)
     (void)state;
     assert_int_equal(poll_one(&o, false, &v, &e), 0);
     assert_int_equal(v.done, 1);
+    assert_int_equal(v.end, API_ASKED);
     assert_string_equal(v.reason, "");
 }
 
@@ -354,6 +360,7 @@ static void an_instance_out_of_reach_is_given_up_by_name_and_reason(void **state
                                      "http://127.0.0.1:1/base/chat/findStatusMessage/"
                                      "a%20b%2F%C3%A9: "));
     assert_null(strstr(v.reason, "geheim"));
+    assert_int_equal(v.end, API_GIVEN_UP);
     o.retry_time = 300000;
     assert_int_equal(poll_one(&o, true, &v, &e), 0);
     assert_non_null(strstr(v.reason, "instance \"a b\": gave up after 0 s: no answer from "));
