@@ -1,17 +1,161 @@
 #include "command.h"
 
+#include <stdlib.h>
 #include <string.h>
 
-/* Does an argument hold a secret, as a connection string with a password does? */
-static bool holds_secret(const char *arg)
-{
-    const char *authority = strstr(arg, "://");
-    const char *at = authority ? strchr(authority, '@') : NULL;
-    const char *colon = at ? memchr(authority + 3, ':', (size_t)(at - authority - 3)) : NULL;
+/* --- passwords --- */
 
-    /* In a URI the name of a parameter may be percent-encoded, too. */
-    return colon || (authority && strchr(arg, '%')) || strcasestr(arg, "password");
+static bool is_password(const char *name, size_t n)
+{
+    return (n == 8 && memcmp(name, "password", n) == 0) ||
+           (n == 11 && memcmp(name, "sslpassword", n) == 0);
 }
+
+static size_t skip_space(const char *s, size_t i)
+{
+    while (s[i] == ' ' || (s[i] >= '\t' && s[i] <= '\r'))
+        i++;
+    return i;
+}
+
+/* The end of a value of a conninfo that begins at i: 'quoted', or up to white space;
+ * \ takes the next byte for itself. -1: the quote has no end. */
+static int value_end(const char *s, size_t i, size_t *end)
+{
+    bool quoted = s[i] == '\'';
+
+    for (i += quoted; s[i]; i++) {
+        if (quoted ? s[i] == '\'' : skip_space(s, i) > i)
+            break;
+        if (s[i] == '\\' && s[i + 1])
+            i++;
+    }
+    if (quoted && !s[i])
+        return -1;
+    *end = i + quoted;
+    return 0;
+}
+
+/* Appends libpq's "name = value ..." without passwords; false, with something
+ * appended or not: it is none. */
+static bool put_conninfo(struct buf *b, const char *s)
+{
+    size_t i = 0, name_n, end;
+    bool first = true;
+
+    while (s[i]) {
+        size_t from = i, name = skip_space(s, i);
+
+        if (!s[name])
+            break;
+        name_n = strcspn(s + name, "= \t\n\v\f\r");
+        i = skip_space(s, name + name_n);
+        if (s[i] != '=' || value_end(s, skip_space(s, i + 1), &end) < 0)
+            return false;
+        i = end;
+        if (is_password(s + name, name_n))
+            continue;
+        from = first ? name : from;
+        buf_add(b, s + from, i - from);
+        first = false;
+    }
+    return true;
+}
+
+/* Is it a name that, percent-decoded, is that of a password? */
+static bool names_password(const char *s, size_t n)
+{
+    char name[16];
+    size_t i, k = 0;
+
+    for (i = 0; i < n && k < sizeof name; i++) {
+        char hex[3] = {0}, *end;
+
+        name[k++] = s[i];
+        if (s[i] != '%' || n - i < 3)
+            continue;
+        memcpy(hex, s + i + 1, 2);
+        name[k - 1] = (char)strtoul(hex, &end, 16);
+        if (end != hex + 2)
+            return false;
+        i += 2;
+    }
+    return i == n && is_password(name, k);
+}
+
+/* Do the n bytes at s end in a word? */
+static bool ends_in(const char *s, size_t n, const char *word)
+{
+    size_t word_n = strlen(word);
+
+    return n >= word_n && memcmp(s + n - word_n, word, word_n) == 0;
+}
+
+/* Appends a URI without passwords. Of one that is not libpq's all before the @ goes:
+ * elsewhere a name alone may be a secret. colon: that of its "://". */
+static void put_uri(struct buf *b, const char *s, const char *colon)
+{
+    const char *authority = colon + 3, *at, *name_end, *query;
+    size_t scheme_n = (size_t)(colon - s), n = strcspn(authority, "/?#");
+    bool libpq = ends_in(s, scheme_n, "postgresql") || ends_in(s, scheme_n, "postgres");
+    char mark = '?';
+
+    buf_add(b, s, scheme_n + 3);
+    at = memrchr(authority, '@', n);
+    if (at && libpq) {
+        name_end = memchr(authority, ':', (size_t)(at - authority));
+        buf_add(b, authority, (size_t)((name_end ? name_end : at) - authority));
+    }
+    if (at)
+        authority = libpq ? at : at + 1;
+    n = strcspn(authority, "?");
+    buf_add(b, authority, n);
+    for (query = authority + n; *query; query += n) {
+        query++; /* ? or & */
+        n = strcspn(query, "&");
+        if (names_password(query, strcspn(query, "=&")))
+            continue;
+        buf_addc(b, mark);
+        buf_add(b, query, n);
+        mark = '&';
+    }
+}
+
+/* Where the value begins in an argument: "--name=value", "-dvalue", "value". */
+static size_t value_at(const char *arg)
+{
+    size_t n;
+
+    if (arg[0] != '-')
+        return 0;
+    if (arg[1] == '-') {
+        n = strcspn(arg, "=");
+        return arg[n] ? n + 1 : 0;
+    }
+    n = 1 + strspn(arg + 1, "nqv");
+    return arg[n] == 'd' ? n + 1 : 0;
+}
+
+/* The "://" of a text that begins as a URI does; NULL: it does not. */
+static const char *uri_colon(const char *s)
+{
+    size_t n = strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+-.");
+
+    return n > 0 && strncmp(s + n, "://", 3) == 0 ? s + n : NULL;
+}
+
+/* Is a password set anywhere in it, in whatever way? */
+static bool sets_password(const char *s)
+{
+    while ((s = strstr(s, "password"))) {
+        s += strlen("password");
+        if (s[skip_space(s, 0)] == '=')
+            return true;
+    }
+    return false;
+}
+
+/* --- words --- */
 
 void command_put_word(struct buf *b, const char *arg)
 {
@@ -42,7 +186,29 @@ void command_put_word(struct buf *b, const char *arg)
 
 void command_put_argument(struct buf *b, const char *arg)
 {
-    command_put_word(b, holds_secret(arg) ? "..." : arg);
+    size_t at = value_at(arg);
+    const char *value = arg + at, *colon = uri_colon(value);
+    struct buf open = BUF_INIT;
+
+    buf_add(&open, arg, at);
+    if (colon) {
+        put_uri(&open, value, colon);
+        command_put_word(b, buf_str(&open));
+    } else if (!sets_password(value)) {
+        command_put_word(b, arg);
+    } else if (put_conninfo(&open, value)) {
+        command_put_word(b, buf_str(&open));
+    } else {
+        command_put_word(b, "...");
+    }
+    b->failed |= open.failed;
+    buf_release(&open);
+}
+
+void command_put_option(struct buf *b, const char *name, const char *value)
+{
+    buf_addf(b, " %s ", name);
+    command_put_argument(b, value);
 }
 
 /* Is it -n, alone or among other flags of one letter? */

@@ -1,0 +1,117 @@
+#include "command.h"
+
+#include "helpers.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static void assert_shown(const char *arg, const char *wanted)
+{
+    struct buf b = BUF_INIT;
+
+    command_put_argument(&b, arg);
+    assert_string_equal(buf_str(&b), wanted);
+    buf_release(&b);
+}
+
+static void what_sets_no_password_stays(void **state)
+{
+    static const char *const cases[][2] = {
+        {"Password promo", "'Password promo'"},
+        {"password", "password"},
+        {"my password is", "'my password is'"},
+        {"--campaign=password 123", "'--campaign=password 123'"},
+        {"dbname=campaigns", "dbname=campaigns"},
+        {"host=x passfile=/p", "'host=x passfile=/p'"},
+        {"service = campaigns ", "'service = campaigns '"},
+        {"host='it is password=x' user=me", "'host='\\''it is password=x'\\'' user=me'"},
+        {"postgresql://host:5432/db?sslmode=require",
+         "'postgresql://host:5432/db?sslmode=require'"},
+        {"postgresql://me@host/db", "postgresql://me@host/db"},
+        {"postgresql:///db?passwords=1", "'postgresql:///db?passwords=1'"},
+        {"https://host:8080/a:b@c", "https://host:8080/a:b@c"},
+        {"https://host:8080/100%25", "https://host:8080/100%25"},
+        {"logs/a@b:c", "logs/a@b:c"},
+        {"", "''"},
+    };
+    size_t i;
+
+    (void)state;
+    for (i = 0; i < COUNT_OF(cases); i++)
+        assert_shown(cases[i][0], cases[i][1]);
+}
+
+static void passwords_are_left_out_of_conninfos(void **state)
+{
+    static const char *const cases[][2] = {
+        {"host=x password=geheim user=me", "'host=x user=me'"},
+        {"password=geheim host=x", "host=x"},
+        {"host=x password = geheim", "host=x"},
+        {"host=x\tpassword\n=\n'ge heim\\' \\\\' user=me", "'host=x user=me'"},
+        {"host=x password=ge\\ heim user=me", "'host=x user=me'"},
+        {"host=x sslpassword=geheim", "host=x"},
+        {"password=a host=x password=b", "host=x"},
+        {"password=", "''"},
+        {"--dbname=host=x password=geheim", "--dbname=host=x"},
+        {"-dhost=x password=geheim", "-dhost=x"},
+        {"-nqdpassword=geheim host=x", "-nqdhost=x"},
+        {"host=x password='geheim", "..."},
+        {"password=geheim and more", "..."},
+    };
+    size_t i;
+
+    (void)state;
+    for (i = 0; i < COUNT_OF(cases); i++)
+        assert_shown(cases[i][0], cases[i][1]);
+}
+
+static void passwords_are_left_out_of_uris(void **state)
+{
+    static const char *const cases[][2] = {
+        {"postgresql://me:geheim@host/db", "postgresql://me@host/db"},
+        {"postgres://:geheim@/db", "postgres://@/db"},
+        {"postgresql://me:ge@heim@host", "postgresql://me@host"},
+        {"postgresql://me:@host", "postgresql://me@host"},
+        {"postgresql:///db?password=geheim", "postgresql:///db"},
+        {"postgresql:///db?host=x&password=geheim&user=me", "'postgresql:///db?host=x&user=me'"},
+        {"postgresql:///db?p%61ssword=geheim&host=x", "'postgresql:///db?host=x'"},
+        {"postgresql:///db?sslpassword=geheim", "postgresql:///db"},
+        {"--dbname=postgresql://me:geheim@host/db", "--dbname=postgresql://me@host/db"},
+        {"-dpostgresql://me:geheim@host/db", "-dpostgresql://me@host/db"},
+        {"https://me:geheim@host/x", "https://host/x"},
+        {"--evolution-url=https://geheim@host", "--evolution-url=https://host"},
+    };
+    size_t i;
+
+    (void)state;
+    for (i = 0; i < COUNT_OF(cases); i++)
+        assert_shown(cases[i][0], cases[i][1]);
+}
+
+static void an_option_is_put_with_its_value(void **state)
+{
+    struct buf b = BUF_INIT;
+
+    (void)state;
+    command_put_option(&b, "-d", "host=x password=y dbname=z");
+    command_put_option(&b, "--instance", "it's");
+    assert_string_equal(buf_str(&b), " -d 'host=x dbname=z' --instance 'it'\\''s'");
+    buf_release(&b);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_sets_no_password_stays),
+        cmocka_unit_test(passwords_are_left_out_of_conninfos),
+        cmocka_unit_test(passwords_are_left_out_of_uris),
+        cmocka_unit_test(an_option_is_put_with_its_value),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
