@@ -517,6 +517,38 @@ def test_evidence_that_two_rows_may_claim_moves_neither(town):
     assert (m["distinct"], m["used"], m["ambiguous"], m["updated"]) == (2, 1, 1, 1)
 
 
+@pytest.mark.parametrize("after_answer", [[], ["--max-corrections", "100"]],
+                         ids=["as it goes", "at the end"])
+@pytest.mark.parametrize("status", ["sent", "sending"])
+def test_a_row_sent_again_in_mid_poll_is_left_to_its_new_message(server, polls, tmp_path, status,
+                                                                 after_answer):
+    """Evolution speaks of the message that was asked about, not of the row."""
+    shop = Shop()
+    campaign, loja = shop.campaign(), shop.instance("loja")
+    again, kept = (shop.row(campaign, m, status, instance=loja) for m in ("OLD", "KEPT"))
+    shop.knows("loja", "OLD", "READ")
+    shop.knows("loja", "KEPT", "READ")
+    db = shop.create(server)
+    go = tmp_path / "go"
+    polls.serve(shop, faults=[{"fault": "hold", "file": str(go)}])
+    child = polls.start(db, "--apply", "--format", "json", "-o", "report.json", *after_answer)
+    until = time.monotonic() + 60
+    while not (tmp_path / "go.held").exists():
+        assert time.monotonic() < until and child.poll() is None
+        time.sleep(0.02)
+    db.sql("UPDATE campaigns_contact SET whatsapp_message_id = 'NEW', status = 'sent',"
+           " sent_at = '%s' WHERE id = '%s'" % (text(NOW - HOUR), again))
+    before = db.rows("SELECT * FROM campaigns_contact WHERE id = '%s'" % again)
+    go.touch()
+    done = tool.finish(child)
+    assert done.status == 0, done
+    assert statuses(db) == {again: "sent", kept: "read"}
+    assert db.rows("SELECT * FROM campaigns_contact WHERE id = '%s'" % again) == before
+    assert stored_counters(db)[campaign] == dict(consistent(db)[campaign], total=0)
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report["messages"]["matched"] == report["messages"]["updated"] == 1
+
+
 def times_after(server, polls, version, *arguments, at=NOW - HOUR):
     shop = Shop()
     shop.row(shop.campaign(), "M", instance=shop.instance("loja"))

@@ -28,6 +28,7 @@ request, whatever the order of requests: the same run meets the same faults.
     status          "status", "body": any answer at all
     stall           says nothing for "seconds" (3600)
     slow            the answer, after "seconds" (1)
+    hold            the answer, once "file" exists; "file".held exists as soon as it is held
     trickle         a byte every "seconds" (1)
     reset           breaks the connection
     close           ends the connection without an answer
@@ -434,6 +435,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
                     getattr(stub.instances[name], "arrive" if move == "moving" else "leave")()
         if rule and rule["fault"] == "slow":
             stub.ending.wait(rule.get("seconds", 1))
+        if rule and rule["fault"] == "hold":
+            open(rule["file"] + ".held", "w").close()
+            while not os.path.exists(rule["file"]) and not stub.ending.wait(0.01):
+                pass
         if rule and not rule["fault"] in SHAPING:
             return FAULTS[rule["fault"]](self, rule, entry)
         if self.headers.get("apikey") != stub.o.key:
@@ -569,7 +574,8 @@ FAULTS = {"429": busy, "5xx": server_error, "status": any_status, "stall": stall
           "trickle": trickle, "reset": reset, "close": close, "html": html_page, "raw": raw, "endless": endless,
           "misshapen": misshapen, "huge": huge, "redirect": redirect}
 CUTS = {"cut": "body", "broken_json": "json"}
-SHAPING = ("slow", "cut", "broken_json", "repeat_page", "ignore_filters", "empty", "miscount")
+SHAPING = ("slow", "hold", "cut", "broken_json", "repeat_page", "ignore_filters", "empty",
+           "miscount")
 
 
 class Server(http.server.ThreadingHTTPServer):
