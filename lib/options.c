@@ -91,7 +91,7 @@ static const struct opt table[] = {
      "where Evolution answers; the key is in EVOLUTION_API_KEY or --api-key-file", NULL, NULL,
      "EVOLUTION_API_URL", 0, 0, 0},
     {"api-key-file", 0, "FILE", POLL, OPT_DISK_FILE, AT(api_key_file),
-     "the key is the first line of this file", NULL, NULL, NULL, 0, 0, 0},
+     "the key is the one line of this file", NULL, NULL, NULL, 0, 0, 0},
     {"strategy", 0, "auto|window|message", POLL, OPT_CHOICE, AT(strategy),
      "page through a span of time, ask once a message, or choose", "auto", NULL, NULL, 0, 0, 0},
     {"connections", 0, "N", POLL, OPT_NUMBER, AT(connections), "requests under way at once", "8",

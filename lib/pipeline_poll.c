@@ -1,12 +1,9 @@
+#include "api_key.h"
 #include "apply.h"
 #include "log.h"
 #include "pipeline_parts.h"
 
-#include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
-
-#define KEY_MAX 1024 /* bytes of an API key */
 
 /* A poll under way. */
 struct polling {
@@ -286,32 +283,6 @@ static int on_done(void *ctx, struct poll_instance *i, struct err *e)
 
 /* --- asking --- */
 
-/* The first line of the key file, or the environment's key. */
-static int read_key(const struct options *o, char *key, struct err *e)
-{
-    const char *env = getenv("EVOLUTION_API_KEY");
-    FILE *f;
-    bool got;
-
-    if (!o->api_key_file) {
-        if (!env || !*env)
-            return err_set(e, EXIT_USAGE, "EVOLUTION_API_KEY or --api-key-file is needed");
-        if (strlen(env) >= KEY_MAX)
-            return err_set(e, EXIT_USAGE, "EVOLUTION_API_KEY is longer than %d bytes", KEY_MAX - 1);
-        memcpy(key, env, strlen(env) + 1);
-        return 0;
-    }
-    f = fopen(o->api_key_file, "re");
-    if (!f)
-        return err_set(e, EXIT_USAGE, "could not open the key file \"%s\": %s", o->api_key_file,
-                       strerror(errno));
-    setvbuf(f, NULL, _IONBF, 0); /* no copy of the key in a buffer */
-    got = fgets(key, KEY_MAX, f) != NULL;
-    (void)fclose(f);
-    key[got ? strcspn(key, "\r\n") : 0] = '\0';
-    return *key ? 0 : err_set(e, EXIT_USAGE, "the key file \"%s\" holds no key", o->api_key_file);
-}
-
 /* Which instances may be asked; NULL: all. */
 static int choose_instances(const struct pipeline *p, bool **chosen, struct err *e)
 {
@@ -376,25 +347,11 @@ out:
     return status;
 }
 
-/* A server may send the key back where a status belongs. */
-static void strike_key(struct tally *statuses, const char *key)
-{
-    size_t n = strlen(key), i;
-
-    for (i = 0; n > 0 && i < statuses->n; i++) {
-        struct tally_entry *x = &statuses->entry[i];
-        char *at;
-
-        while ((at = memmem(x->text, x->n, key, n)) != NULL)
-            memset(at, '*', n);
-    }
-}
-
 static int ask(struct polling *g, struct err *e)
 {
     struct pipeline *p = g->p;
     const struct options *o = p->o;
-    char key[KEY_MAX] = "";
+    char key[API_KEY_SIZE] = "";
     struct api_options api = {
         .url = o->evolution_url,
         .key = key,
@@ -411,12 +368,11 @@ static int ask(struct polling *g, struct err *e)
         .interrupted = p->interrupted,
     };
     const struct poll_sink sink = {on_answered, on_done, g};
-    int status = read_key(o, key, e);
+    int status = api_key_read(o->api_key_file, key, e);
 
     g->part_ended = clock_monotonic();
     if (status == 0)
         status = poll_run(&p->poll, &api, &sink, &g->requests, &p->run.input.events, e);
-    strike_key(&p->run.input.events.raw_statuses, key);
     explicit_bzero(key, sizeof key);
     p->run.input.requests = g->requests.requests;
     p->run.input.requests_failed = g->requests.requests_failed;

@@ -791,6 +791,15 @@ def test_a_key_and_an_address_are_needed(server, polls):
     assert done.status == 2 and "nowhere" in done.said, done
 
 
+@pytest.mark.parametrize("key", ["k" * 1024, "one\ntwo\n", "a\tb"], ids=["long", "two", "tab"])
+def test_a_key_that_would_be_cut_is_refused(mall, polls, tmp_path, key):
+    _, db, g = mall
+    (tmp_path / "key").write_text(key)
+    done = polls.run(db, "--api-key-file", "key", env=polls.environment(key=None))
+    assert done.status == 2 and "API key" in done.said and "kkkk" not in done.said, done
+    assert asked(g) == set()
+
+
 def test_the_key_may_come_from_a_file(mall, polls, tmp_path):
     _, db, _ = mall
     (tmp_path / "key").write_text(gateway.KEY + "\n")
