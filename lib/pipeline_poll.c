@@ -385,7 +385,7 @@ static bool all_given_up(const struct poll *poll)
     uint32_t i;
 
     for (i = 0; i < poll->instances; i++) {
-        if (!poll->instance[i].problem)
+        if (!poll->instance[i].given_up)
             return false;
     }
     return poll->instances > 0;

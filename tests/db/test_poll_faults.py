@@ -197,6 +197,16 @@ def test_an_instance_whose_answers_have_no_end_is_told_of(server, polls, strateg
     assert_only(db, shop, "good")
 
 
+def test_the_only_instance_is_not_given_up_by_answers_without_an_end(server, polls):
+    shop = Shop()
+    shop.sell(shop.campaign(), shop.instance("loja"), "loja", 5)
+    polls.serve(shop, faults=[{"fault": "endless", "own": True}])
+    db = shop.create(server)
+    done, report = polls.report(db, "--apply", "--page-size", "5")
+    assert done.status == 3 and "given up" not in done.said, done
+    assert report["messages"]["updated"] == 5 and set(statuses(db).values()) == {"read"}
+
+
 def test_a_missing_instance_is_named(server, polls):
     shop = two()
     shop.stored = [m for m in shop.stored if m.instance == "good"]
