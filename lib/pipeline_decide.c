@@ -89,6 +89,18 @@ static void warn_of_rows(struct pipeline *p)
     }
 }
 
+/* Where a poll has to go, as this run was told; what the environment says need not be
+ * repeated. */
+static void put_connections(struct buf *b, const struct options *o)
+{
+    const char *url = getenv("EVOLUTION_API_URL");
+
+    if (o->dbname)
+        command_put_option(b, "-d", o->dbname);
+    if (o->evolution_url && (!url || strcmp(url, o->evolution_url) != 0))
+        command_put_option(b, "--evolution-url", o->evolution_url);
+}
+
 /* The poll that would ask about the messages of a gap; p NULL: nobody can be
  * asked. A name that several instances bear is left out, so all are asked. */
 static int gap_command(struct pipeline *p, const struct gap *g, struct slice *command,
@@ -103,6 +115,7 @@ static int gap_command(struct pipeline *p, const struct gap *g, struct slice *co
     if (!in->is_evolution)
         return 0;
     buf_adds(&b, "reconcile poll");
+    put_connections(&b, p->o);
     if (named && named->n == 1) {
         buf_adds(&b, " --instance ");
         command_put_word(&b, in->name.p);

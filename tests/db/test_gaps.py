@@ -1,5 +1,6 @@
 """Gaps: stretches of messages without a receipt between lively ones, and what fills them."""
 
+import json
 import shlex
 
 import pytest
@@ -158,7 +159,8 @@ def test_the_command_told_fills_the_gap(server, tmp_path):
         assert found(report["gaps"]) == sorted(between(name, 25, 46) for name in NAMES)
         for gap in report["gaps"]:
             command = shlex.split(gap["command"])
-            assert command[:2] == ["reconcile", "poll"] and "--apply" in command
+            assert command[:4] == ["reconcile", "poll", "-d", db.conninfo()]
+            assert "--apply" in command and "--evolution-url" not in command
             done, filled = polls.report(db, *command[2:])
             assert done.status == 0, done
             assert filled["messages"]["updated"] == 22
@@ -196,7 +198,27 @@ def test_the_text_report_names_the_command(server, tmp_path):
     line.send(line.campaign(), "R" * 25 + "." * 22 + "R" * 25, line.instance("loja"))
     audits = Audits(tmp_path)
     done = audits.run(line.create(server))
-    assert b"reconcile poll --instance loja" in done.out and b"22" in done.out
+    assert b" --instance loja --sent-since" in done.out and b"22" in done.out
+
+
+def test_the_command_goes_where_the_run_went_and_tells_no_password(server, tmp_path):
+    line = Line()
+    line.send(line.campaign(), "R" * 25 + "." * 22 + "R" * 25, line.instance("loja"))
+    db = line.create(server)
+    polls = Polls(tmp_path)
+    g = polls.serve(line)
+    polls.url = None
+    try:
+        done, report = polls.report(
+            db, "--all", "-d", "password = 'geheim' " + db.conninfo(), "--evolution-url",
+            g.url.replace("//", "//me:geheim@"))
+        assert done.status in (0, 1), done
+    finally:
+        g.stop()
+    command = shlex.split(report["gaps"][0]["command"])
+    assert command[:8] == ["reconcile", "poll", "-d", db.conninfo(), "--evolution-url", g.url,
+                           "--instance", "loja"]
+    assert "geheim" not in done.out.decode() + done.said + json.dumps(report)
 
 
 # ---- rebuild -----------------------------------------------------------------------------
