@@ -54,7 +54,8 @@ def test_a_poll_needs_no_more_than_its_roles(server, polls, variant, strategy):
     done = polls.run(db, "--strategy", strategy, "--apply", user=READ)
     assert done.status == 4 and "permission denied" in done.said, done
     assert db.dump() == before
-    done, report = polls.report(db, "--strategy", strategy, "--apply", "--fix-total", user=WRITE)
+    done, report = polls.report(db, "--strategy", strategy, "--apply", "--fix-total",
+                                "--instance-health", user=WRITE)
     assert done.status == 0, done
     assert report["messages"]["updated"] == dry["messages"]["updated"]
     assert report["messages"]["conflicts"] == report["messages"]["busy"] == 0
