@@ -377,7 +377,7 @@ static void test_refused_run(void **state)
 
     (void)state;
     world_init(&w);
-    w.run.apply = true;
+    w.run.apply = w.run.refused = true;
     w.run.command = NULL;
     assert_golden(&w.run, text, GOLDEN "refused.txt");
     world_release(&w);
