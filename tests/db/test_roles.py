@@ -107,7 +107,7 @@ def test_each_right_is_needed(server, polls):
     grant(db, fix_total=1, health=1)
     everything = rights(db) + [(WRITE, "TEMPORARY ON DATABASE " + db.name)]
     assert len(everything) > 50
-    before = tables.read(db)
+    before = tables.read(db).rows
     for role, right in everything:
         if right in IDLE:
             continue
@@ -115,6 +115,6 @@ def test_each_right_is_needed(server, polls):
         done = polls.run(db, *WITH_ALL, user=WRITE)
         assert done.status == 4 and "permission denied" in done.said, (right, done)
         db.sql("GRANT %s TO %s" % (right, role))
-    assert tables.read(db) == before
+    assert tables.read(db).rows == before
     done, report = polls.report(db, *WITH_ALL, user=WRITE)
     assert done.status == 0 and report["messages"]["updated"] == 3, done
