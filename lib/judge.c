@@ -95,19 +95,24 @@ static bool is_young(const struct judge *j, const struct row_state *r, const str
     return false;
 }
 
-static int decide_row(struct judge *j, const struct store_row *r, const struct match *m,
-                      const struct evidence *ev, struct decision *d, struct err *e)
+int judge_row(struct judge *j, const struct store_row *r, struct judge_verdict *v, struct err *e)
 {
-    struct policy p = j->o->policy;
+    const struct match *m = j->matches ? match_find(j->matches, r->id, r->message_id) : NULL;
+    const struct evidence *ev = m && m->speaker ? &m->evidence : NULL;
     char *scratch = NULL;
 
-    p.by_merge = !has_id(r->message_id) || (m && m->doubtful);
+    v->match = m;
+    v->evidence = ev;
+    v->doubtful = m && m->doubtful;
+    v->policy = j->o->policy;
+    v->policy.by_merge = !has_id(r->message_id) || v->doubtful;
     if (ev && ev->error.p && memchr(ev->error.p, '\0', ev->error.n)) {
         scratch = arena_alloc(&j->arena, ev->error.n);
         if (!scratch)
             return err_oom(e);
     }
-    decide(&r->state, ev, &p, scratch, d);
+    decide(&r->state, ev, &v->policy, scratch, &v->decision);
+    v->deferred = v->decision.cause != CAUSE_NONE && is_young(j, &r->state, ev);
     return 0;
 }
 
@@ -221,54 +226,50 @@ static int on_row(void *ctx, const struct store_row *r, struct err *e)
 {
     struct judge *j = ctx;
     uint32_t campaign = idmap_find(&j->scope, r->campaign);
-    const struct match *m = j->matches ? match_find(j->matches, r->id, r->message_id) : NULL;
-    const struct evidence *ev = m && m->speaker ? &m->evidence : NULL;
     struct run_messages *n = &j->run->messages;
-    bool deferred = false, corrected;
-    struct decision d;
+    const struct row_state *final;
+    struct judge_verdict v;
+    bool corrected;
 
     if (campaign == IDMAP_NONE)
         return 0; /* a campaign that appeared between two reads of a run without snapshot */
     j->rows++;
-    if (decide_row(j, r, m, ev, &d, e) < 0)
+    if (judge_row(j, r, &v, e) < 0)
         return -1;
     if (r->state.status == ROW_UNKNOWN && tally_add(&j->unknown, r->status, 1) < 0)
         return err_oom(e);
-    if (j->o->waits && j->o->waits(j->o->waits_ctx, r->id))
-        d.cause = CAUSE_NONE;
-    if (d.cause != CAUSE_NONE && is_young(j, &r->state, ev)) {
-        deferred = true;
-        n->deferred++;
+    if (j->o->waits && j->o->waits(j->o->waits_ctx, r->id)) {
+        v.decision.cause = CAUSE_NONE;
+        v.deferred = false;
     }
-    corrected = d.cause != CAUSE_NONE && !deferred;
-    if (ev && judge_clocks(j, m, r->state.at[M_SENT], e) < 0)
+    n->deferred += v.deferred;
+    corrected = v.decision.cause != CAUSE_NONE && !v.deferred;
+    final = corrected ? &v.decision.after : &r->state;
+    if (v.evidence && judge_clocks(j, v.match, r->state.at[M_SENT], e) < 0)
         return -1;
-    count(&j->run->campaign[campaign].recomputed, corrected ? &d.after : &r->state);
-    if (book(j, r, corrected ? &d.after : &r->state, ev, e) < 0)
+    count(&j->run->campaign[campaign].recomputed, final);
+    if (book(j, r, final, v.evidence, e) < 0)
         return -1;
     if (corrected) {
-        if (ev)
+        if (v.evidence)
             n->matched++;
-        return add_correction(j, r, campaign, ev, &d, e);
+        return add_correction(j, r, campaign, v.evidence, &v.decision, e);
     }
-    if (ev)
-        count_matched(n, r, deferred);
+    if (v.evidence)
+        count_matched(n, r, v.deferred);
     return 0;
 }
 
 int judge_again(void *ctx, const struct store_row *now, struct correction *c, struct err *e)
 {
     struct judge *j = ctx;
-    const struct match *m = j->matches ? match_find(j->matches, now->id, now->message_id) : NULL;
-    bool same_message = slice_eq(now->message_id, c->message_id);
-    const struct evidence *ev = same_message && m && m->speaker ? &m->evidence : NULL;
-    struct decision d;
+    struct judge_verdict v;
 
-    if (decide_row(j, now, m, ev, &d, e) < 0)
+    if (judge_row(j, now, &v, e) < 0)
         return -1;
-    if (d.cause == CAUSE_NONE || is_young(j, &now->state, ev))
+    if (v.decision.cause == CAUSE_NONE || v.deferred)
         return 0;
-    return fill_correction(j, c, now, ev, &d, e) < 0 ? -1 : 1;
+    return fill_correction(j, c, now, v.evidence, &v.decision, e) < 0 ? -1 : 1;
 }
 
 /* --- all rows --- */

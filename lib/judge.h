@@ -44,6 +44,19 @@ int judge_init(struct judge *j, const struct judge_options *o, const struct dire
                const struct match_table *matches, struct run *run, struct err *e);
 void judge_release(struct judge *j);
 
+/* What is decided of a row. */
+struct judge_verdict {
+    const struct match *match;       /* evidence bears its message id; NULL: none does */
+    const struct evidence *evidence; /* what speaks for it; NULL: nothing */
+    struct policy policy;            /* by which it was decided */
+    struct decision decision;
+    bool doubtful; /* some evidence of its id is ambiguous or mismatched */
+    bool deferred; /* it would be corrected, but is too young */
+};
+
+/* The verdict lives as long as j. */
+int judge_row(struct judge *j, const struct store_row *r, struct judge_verdict *v, struct err *e);
+
 /* Reads all rows of the campaigns in scope (all: those are all of the
  * database) and fills counters, corrections and counts of j->run. */
 int judge_rows(struct judge *j, struct store *s, bool all, struct err *e);

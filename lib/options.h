@@ -82,6 +82,7 @@ struct options {
     /* output */
     const char *states_out, *rejects; /* NULL: none */
     const char *output;               /* "-": stdout */
+    const char *explain;              /* a message id; NULL: none */
     struct report_options report;     /* --format --details --verbose */
     bool quiet, verbose;
 

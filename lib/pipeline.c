@@ -76,6 +76,8 @@ static void pipeline_init(struct pipeline *p, const struct options *o, int64_t s
     p->run.started_at = started;
     p->run.finished_at = TIME_NONE;
     p->run.archives = &p->archives;
+    explain_init(&p->explain, o->explain);
+    p->run.explain = o->explain ? &p->explain : NULL;
 }
 
 static void pipeline_release(struct pipeline *p)
@@ -102,6 +104,7 @@ static void pipeline_release(struct pipeline *p)
     free(p->run.campaign);
     free(p->run.correction);
     free(p->run.gap);
+    explain_release(&p->explain);
     warnings_release(&p->warnings);
     buf_release(&p->command);
 }

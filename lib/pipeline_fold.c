@@ -51,9 +51,16 @@ static int name_archives(struct pipeline *p, struct err *e)
     return 0;
 }
 
+static int on_watched(void *ctx, const struct event *ev, uint32_t archive, uint64_t record,
+                      struct err *e)
+{
+    return explain_see(ctx, ev, archive, record, e);
+}
+
 static int read_archives(struct pipeline *p, struct err *e)
 {
     const struct options *o = p->o;
+    const struct source_watch watch = {p->explain.message_id, on_watched, &p->explain};
     struct source_options so = {
         .events = {.codes = (enum status_codes)o->status_codes,
                    .codes_named = o->status_codes_named,
@@ -66,6 +73,7 @@ static int read_archives(struct pipeline *p, struct err *e)
         .now = p->run.started_at,
         .since = o->since,
         .until = o->until,
+        .watch = o->explain ? &watch : NULL,
         .interrupted = p->interrupted,
     };
     int status = -1;
@@ -160,6 +168,21 @@ int pipeline_write_states(struct pipeline *p, struct err *e)
     return outfile_commit(f, e);
 }
 
+/* What states files say of the message that is to be explained. */
+static int explain_states(struct pipeline *p, struct err *e)
+{
+    size_t i;
+
+    for (i = 0; i < p->fold.n && p->o->explain && p->o->states_in.n > 0; i++) {
+        const struct fold_entry *x = p->fold.entry[i];
+
+        if (explain_see_evidence(&p->explain, p->fold.names.name[x->instance], x->message_id,
+                                 &x->evidence, e) < 0)
+            return -1;
+    }
+    return 0;
+}
+
 int pipeline_fold(struct pipeline *p, struct err *e)
 {
     if (name_archives(p, e) < 0 || read_archives(p, e) < 0)
@@ -168,7 +191,9 @@ int pipeline_fold(struct pipeline *p, struct err *e)
     check_archives(&p->warnings, p->archive, (uint32_t)p->list.n, p->o->apply,
                    p->o->accept_damaged || p->o->offline);
     check_codes(&p->warnings, &p->run.input.events, p->o->apply, p->o->offline);
-    if (read_states(p, e) < 0 || fold_sort(&p->fold, e) < 0)
+    if (read_states(p, e) < 0 || fold_sort(&p->fold, e) < 0 || explain_states(p, e) < 0)
         return -1;
+    if (p->o->explain)
+        explain_events(&p->explain, &p->archives);
     return 0;
 }

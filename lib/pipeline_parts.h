@@ -8,6 +8,7 @@
 
 #include "archives.h"
 #include "checks.h"
+#include "explain.h"
 #include "judge.h"
 #include "pipeline.h"
 #include "pollplan.h"
@@ -33,6 +34,7 @@ struct pipeline {
     struct idmap sent; /* campaigns that --sent-since and --sent-until choose */
     struct judge_options judge_options;
     struct judge judge;
+    struct explain explain;
     struct warnings warnings;
     struct buf command;
     struct run run;

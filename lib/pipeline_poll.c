@@ -371,6 +371,7 @@ static int ask(struct polling *g, struct err *e)
     int status = api_key_read(o->api_key_file, key, e);
 
     g->part_ended = clock_monotonic();
+    p->poll.explain = o->explain ? &p->explain : NULL;
     if (status == 0)
         status = poll_run(&p->poll, &api, &sink, &g->requests, &p->run.input.events, e);
     explicit_bzero(key, sizeof key);

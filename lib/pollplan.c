@@ -379,7 +379,8 @@ static int on_event(void *ctx, uint32_t instance, const struct event *ev, uint64
     struct poll_ask *a = &p->ask[first_ask(p, instance, ev->message_id)];
     struct evidence one = {.error = SLICE_NONE}; /* no answer tells an error's text */
 
-    (void)e;
+    if (p->explain && explain_see(p->explain, ev, in->place, request, e) < 0)
+        return -1;
     in->heard += a->evidence.seen == 0;
     if (ev->what == MEANS_PENDING) {
         a->evidence.seen |= M_PENDING_BIT;

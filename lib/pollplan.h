@@ -4,6 +4,7 @@
 #ifndef RECONCILE_POLLPLAN_H
 #define RECONCILE_POLLPLAN_H
 
+#include "explain.h"
 #include "match.h"
 #include "source_api.h"
 
@@ -47,7 +48,8 @@ struct poll {
     } * rows;           /* by number */
     uint64_t ready;     /* rows that wait no more, and were heard of; the caller may reset it */
     uint64_t not_asked; /* unsettled rows that are not asked about */
-    uint64_t nobody;    /* ... although their time would have them be: no instance to ask */
+    struct explain *explain; /* gets the events of its message; NULL: nobody does */
+    uint64_t nobody;         /* ... although their time would have them be: no instance to ask */
 };
 
 /* What chooses the rows. */

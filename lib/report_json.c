@@ -1,5 +1,6 @@
 #include "report_formats.h"
 
+#include "explain.h"
 #include "jsonw.h"
 #include "states.h"
 #include "version.h"
@@ -314,6 +315,83 @@ static void put_gaps(struct jsonw *w, const struct run *r)
     end(w, "],\n");
 }
 
+static void put_event(struct jsonw *w, const struct run *r, const struct explain_event *ev)
+{
+    jsonw_object(w, NULL);
+    jsonw_slice(w, "instance", ev->instance);
+    jsonw_text(w, "status", explain_event_name(ev->what));
+    jsonw_time(w, "time", ev->time);
+    jsonw_bool(w, "approximate", ev->approximate);
+    jsonw_slice(w, "error", ev->error);
+    jsonw_slice(w, "archive", r->archives->name[ev->archive]);
+    jsonw_uint(w, "record", ev->record);
+    jsonw_bool(w, "used", ev->used);
+    jsonw_object_end(w);
+}
+
+static void put_explained_row(struct jsonw *w, const struct run *r, const struct explain_row *row)
+{
+    jsonw_object(w, NULL);
+    put_ident(w, "campaign_contact", r->kinds.contact, row->id);
+    put_ident(w, "campaign", r->kinds.campaign, row->campaign);
+    jsonw_slice(w, "status", row->status);
+    for (int m = 0; m < M_COUNT; m++)
+        jsonw_time(w, report_time_name((enum milestone)m), row->before.at[m]);
+    jsonw_slice(w, "error_message", row->before.error);
+    jsonw_object_end(w);
+}
+
+static void put_explained_decision(struct jsonw *w, const struct explain_row *row)
+{
+    jsonw_object(w, NULL);
+    jsonw_text(w, "cause", row->cause == CAUSE_NONE ? NULL : cause_name(row->cause));
+    put_state(w, "after", &row->after);
+    jsonw_array(w, "approximate");
+    for (int m = 0; m < M_COUNT; m++) {
+        if (row->approximate & M_BIT(m))
+            jsonw_text(w, NULL, milestone_name((enum milestone)m));
+    }
+    jsonw_array_end(w);
+    jsonw_object_end(w);
+}
+
+static void put_explain(struct jsonw *w, const struct run *r)
+{
+    const struct explain *x = r->explain;
+    const struct explain_row *row = x && x->rows > 0 ? &x->row[0] : NULL;
+
+    if (!x) {
+        buf_adds(w->b, "  \"explain\": null,\n");
+        return;
+    }
+    buf_adds(w->b, "  \"explain\": {\n    \"message_id\": ");
+    jsonw_string(w->b, x->message_id.p, x->message_id.n);
+    buf_adds(w->b, ",\n    \"events\": [");
+    for (size_t i = 0; i < x->events; i++) {
+        buf_adds(w->b, i > 0 ? ",\n      " : "\n      ");
+        w->fresh = true;
+        put_event(w, r, &x->event[i]);
+    }
+    buf_adds(w->b, x->events > 0 ? "\n    ],\n    \"row\": " : "],\n    \"row\": ");
+    w->fresh = true;
+    if (row)
+        put_explained_row(w, r, row);
+    else
+        buf_adds(w->b, "null");
+    buf_adds(w->b, ",\n    \"decision\": ");
+    w->fresh = true;
+    if (row)
+        put_explained_decision(w, row);
+    else
+        buf_adds(w->b, "null");
+    buf_adds(w->b, ",\n    \"rule\": ");
+    if (x->rule.p)
+        jsonw_string(w->b, x->rule.p, x->rule.n);
+    else
+        buf_adds(w->b, "null");
+    buf_adds(w->b, "\n  },\n");
+}
+
 /* The last section: no comma follows. */
 static void put_warnings(struct jsonw *w, const struct run *r)
 {
@@ -341,7 +419,7 @@ int report_json(struct outfile *f, const struct run *r, const struct report_opti
     if (put_campaigns(&w, r, o, f, e) < 0 || put_corrections(&w, r, o, f, e) < 0)
         goto out;
     put_gaps(&w, r);
-    buf_adds(&b, "  \"explain\": null,\n");
+    put_explain(&w, r);
     put_warnings(&w, r);
     buf_adds(&b, "}\n");
     status = report_flush(&b, true, f, e);

@@ -1,9 +1,11 @@
 #include "report_formats.h"
 
+#include "explain.h"
 #include "textw.h"
 #include "version.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 
 #define LABEL 24  /* columns of an item's label, its indentation included */
 #define NUMBER 12 /* columns of a number */
@@ -251,6 +253,80 @@ static int put_campaigns(struct buf *b, const struct run *r, const struct report
     return 0;
 }
 
+static void put_explained_event(struct buf *b, const struct run *r, const struct explain_event *ev)
+{
+    char time[TIME_TEXT_SIZE], record[24];
+
+    (void)snprintf(record, sizeof record, ":%" PRIu64, ev->record);
+    buf_addf(b, "  %s %s %-9s ", ev->approximate ? "<=" : "  ", time_format(ev->time, time),
+             explain_event_name(ev->what));
+    textw_path(b, r->archives->name[ev->archive], REPORT_COLUMNS - 43 - strlen(record));
+    buf_addf(b, "%s\n", record);
+    buf_adds(b, "       by ");
+    if (ev->instance.n > 0)
+        textw_name(b, ev->instance, 40);
+    else
+        buf_adds(b, "(no name)");
+    buf_adds(b, r->offline || ev->used ? "\n" : ", which does not speak for the row\n");
+    if (ev->error.p) {
+        buf_adds(b, "       ");
+        textw_name(b, ev->error, REPORT_COLUMNS - 7);
+        buf_addc(b, '\n');
+    }
+}
+
+static void put_explained_state(struct buf *b, const char *label, const struct row_state *s,
+                                struct slice status)
+{
+    char time[TIME_TEXT_SIZE];
+
+    buf_addf(b, "    %-8s", label);
+    textw_name(b, status, 24);
+    buf_addc(b, '\n');
+    for (int m = 0; m < M_COUNT; m++) {
+        if (s->at[m] != TIME_NONE)
+            buf_addf(b, "            %-13s %s\n", report_time_name((enum milestone)m),
+                     time_format(s->at[m], time));
+    }
+    if (s->error.p) {
+        buf_adds(b, "            error_message \"");
+        textw_name(b, s->error, REPORT_COLUMNS - 28);
+        buf_adds(b, "\"\n");
+    }
+}
+
+static void put_explain(struct buf *b, const struct run *r)
+{
+    const struct explain *x = r->explain;
+    char id[IDENT_TEXT_SIZE];
+
+    if (!x)
+        return;
+    buf_adds(b, "\nMessage ");
+    textw_name(b, x->message_id, REPORT_COLUMNS - 8);
+    buf_addf(b, "\n  %zu event%s, by %s\n", x->events, x->events == 1 ? "" : "s",
+             x->events == 1 ? "its time" : "their times");
+    for (size_t i = 0; i < x->events; i++)
+        put_explained_event(b, r, &x->event[i]);
+    if (r->offline)
+        return;
+    if (x->rows == 0) {
+        textw_wrap(b, "  ", x->rule, REPORT_COLUMNS);
+        return;
+    }
+    for (size_t i = 0; i < x->rows; i++) {
+        const struct explain_row *row = &x->row[i];
+
+        buf_addf(b, "  row %s\n", ident_format(r->kinds.contact, row->id, id));
+        buf_addf(b, "    of campaign %s\n", ident_format(r->kinds.campaign, row->campaign, id));
+        put_explained_state(b, "is", &row->before, row->status);
+        if (row->cause != CAUSE_NONE)
+            put_explained_state(b, r->applied ? "became" : "to be", &row->after,
+                                slice_of(row_status_name(row->after.status)));
+        textw_wrap(b, "    by ", row->rule, REPORT_COLUMNS);
+    }
+}
+
 static void put_gaps(struct buf *b, const struct run *r)
 {
     if (r->gaps == 0)
@@ -394,6 +470,7 @@ int report_text(struct outfile *f, const struct run *r, const struct report_opti
             (o->details && report_text_corrections(&b, r, f, e) < 0))
             goto out;
     }
+    put_explain(&b, r);
     put_gaps(&b, r);
     put_warnings(&b, r);
     put_conclusion(&b, r);

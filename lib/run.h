@@ -36,6 +36,8 @@ struct run_gap {
     struct slice command; /* what would fill it; p NULL: nobody can be asked */
 };
 
+struct explain;
+
 struct run {
     /* what ran */
     char id[48];
@@ -67,6 +69,8 @@ struct run {
 
     struct run_gap *gap; /* by instance, then time */
     size_t gaps;
+
+    const struct explain *explain; /* NULL: nothing was to be explained */
 
     struct slice *warning; /* in order */
     size_t warnings;

@@ -18,6 +18,7 @@ struct pool {
     atomic_uint next;  /* archive to be taken */
     atomic_uint shown; /* rejected parts warned about */
     atomic_bool stop;  /* a thread failed */
+    pthread_mutex_t watching;
 };
 
 struct worker {
@@ -41,6 +42,17 @@ static bool stopped(const struct pool *p)
            (p->o->interrupted && *p->o->interrupted);
 }
 
+static int show(struct worker *w, const struct event *ev, struct err *e)
+{
+    const struct source_watch *watch = w->pool->o->watch;
+    int status;
+
+    (void)pthread_mutex_lock(&w->pool->watching);
+    status = watch->event(watch->ctx, ev, w->archive, w->record.number, e);
+    (void)pthread_mutex_unlock(&w->pool->watching);
+    return status;
+}
+
 static int on_event(void *ctx, const struct event *ev, struct err *e)
 {
     struct worker *w = ctx;
@@ -49,6 +61,8 @@ static int on_event(void *ctx, const struct event *ev, struct err *e)
     if ((o->since != TIME_NONE && ev->time < o->since) ||
         (o->until != TIME_NONE && ev->time >= o->until))
         return 0;
+    if (o->watch && slice_eq(ev->message_id, o->watch->message_id) && show(w, ev, e) < 0)
+        return -1;
     return fold_add(&w->fold, ev, w->archive, w->record.number, e);
 }
 
@@ -246,7 +260,7 @@ static int gather(struct worker *w, unsigned n, struct fold *f, struct event_cou
 int source_archive_fold(struct archive *a, uint32_t n, const struct source_options *o,
                         struct fold *f, struct event_counts *counts, struct err *e)
 {
-    struct pool pool = {.archive = a, .n = n, .o = o};
+    struct pool pool = {.archive = a, .n = n, .o = o, .watching = PTHREAD_MUTEX_INITIALIZER};
     unsigned jobs = o->jobs < n ? o->jobs : n, i;
     struct worker *w;
     int status = -1;

@@ -21,14 +21,24 @@ struct archive {
     uint64_t bytes_in, bytes_out;
 };
 
+/* A message whose events are shown as they go into the fold. */
+struct source_watch {
+    struct slice message_id;
+    /* One call at a time, whatever the number of threads. */
+    int (*event)(void *ctx, const struct event *ev, uint32_t archive, uint64_t record,
+                 struct err *e);
+    void *ctx;
+};
+
 struct source_options {
     struct event_options events;
-    size_t max_record;       /* bytes */
-    unsigned jobs;           /* threads, at least 1 */
-    unsigned shown;          /* rejected parts that are warned about one by one at most */
-    int64_t now;             /* of the run */
-    int64_t since, until;    /* event times since <= t < until; TIME_NONE: no bound */
-    struct rejects *rejects; /* where rejected records go; NULL: nowhere */
+    size_t max_record;                /* bytes */
+    unsigned jobs;                    /* threads, at least 1 */
+    unsigned shown;                   /* rejected parts that are warned about one by one at most */
+    int64_t now;                      /* of the run */
+    int64_t since, until;             /* event times since <= t < until; TIME_NONE: no bound */
+    struct rejects *rejects;          /* where rejected records go; NULL: nowhere */
+    const struct source_watch *watch; /* NULL: none */
     const volatile sig_atomic_t *interrupted; /* non-zero: stop and fail */
 };
 
