@@ -38,19 +38,9 @@ void gapbook_release(struct gapbook *b)
     free(b->own);
     free(b->shared);
     idmap_release(&b->instance);
-    idmap_release(&b->sender);
+    senders_release(&b->senders);
     idmap_release(&b->tenant);
     memset(b, 0, sizeof *b);
-}
-
-static int on_sender(void *ctx, struct ident row, struct ident instance, struct err *e)
-{
-    struct gapbook *b = ctx;
-    uint32_t i = idmap_find(&b->instance, instance);
-
-    if (i == IDMAP_NONE)
-        return 0;
-    return idmap_add(&b->sender, row, i) == IDMAP_NONE ? err_oom(e) : 0;
 }
 
 /* May more than one instance have sent rows of the tenant? */
@@ -78,7 +68,8 @@ int gapbook_read_senders(struct gapbook *b, struct store *s, const struct ident 
         if (c && has_choice(b->directory, c->tenant))
             asked[k++] = campaigns[i];
     }
-    status = k > 0 ? store_read_senders(s, asked, k, on_sender, b, e) : 0;
+    status = senders_read(&b->senders, s, k == b->directory->campaigns ? NULL : asked, k,
+                          &b->instance, NULL, e);
     free(asked);
     return status;
 }
@@ -89,7 +80,7 @@ int gapbook_add(struct gapbook *b, const struct store_row *r, bool receipt, bool
     const struct gap_message m = {r->state.at[M_SENT], r->id, receipt, proven};
     const struct store_campaign *c;
     uint32_t i = r->has_instance ? idmap_find(&b->instance, r->instance_used)
-                                 : idmap_find(&b->sender, r->id);
+                                 : senders_find(&b->senders, r->id);
 
     if (i != IDMAP_NONE)
         return gap_list_add(&b->own[i], &m, e);

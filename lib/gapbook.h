@@ -9,11 +9,12 @@
 
 #include "directory.h"
 #include "gaps.h"
+#include "senders.h"
 
 struct gapbook {
     const struct directory *directory;
     struct idmap instance;       /* id -> index of directory.instance */
-    struct idmap sender;         /* row -> that index, of rows that do not name theirs */
+    struct senders senders;      /* of rows that do not name theirs */
     struct idmap tenant;         /* id -> index of shared */
     struct gap_list *own;        /* by index of directory.instance */
     struct gap_list *shared;     /* of unknown senders, by tenant */

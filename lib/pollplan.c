@@ -1,5 +1,7 @@
 #include "pollplan.h"
 
+#include "senders.h"
+
 #include <stdlib.h>
 
 /* What planning works with, besides the poll itself. */
@@ -7,7 +9,7 @@ struct planning {
     struct poll *p;
     const struct poll_choice *c;
     struct idmap instance; /* id -> index of directory.instance */
-    struct idmap sender;   /* row -> that index, by the log */
+    struct senders senders;
     struct assigned {
         struct ident campaign;
         uint32_t instance;
@@ -126,7 +128,7 @@ static int ask_tenant(struct planning *g, const struct store_unsettled *r, bool 
 static int ask_about(struct planning *g, const struct store_unsettled *r, struct err *e)
 {
     uint32_t i = r->has_instance ? idmap_find(&g->instance, r->instance_used)
-                                 : idmap_find(&g->sender, r->id);
+                                 : senders_find(&g->senders, r->id);
     size_t k = first_assigned(g, r->campaign);
     size_t before = g->p->asks;
     bool can = false;
@@ -171,16 +173,6 @@ static int on_unsettled(void *ctx, const struct store_unsettled *r, struct err *
     return 0;
 }
 
-static int on_sender(void *ctx, struct ident row, struct ident instance, struct err *e)
-{
-    struct planning *g = ctx;
-    uint32_t i = idmap_find(&g->instance, instance);
-
-    if (i == IDMAP_NONE)
-        return 0;
-    return idmap_add(&g->sender, row, i) == IDMAP_NONE ? err_oom(e) : 0;
-}
-
 static int on_assigned(void *ctx, struct ident campaign, struct ident instance, struct err *e)
 {
     struct planning *g = ctx;
@@ -204,7 +196,7 @@ static int on_assigned(void *ctx, struct ident campaign, struct ident instance, 
 /* Who sent the rows that do not say so themselves. */
 static int read_senders(struct planning *g, struct store *s, struct err *e)
 {
-    struct idmap seen = IDMAP_INIT;
+    struct idmap seen = IDMAP_INIT, wanted = IDMAP_INIT;
     struct ident *campaign = malloc((g->rows + 1) * sizeof *campaign);
     size_t i, n = 0;
     int status = -1;
@@ -214,15 +206,19 @@ static int read_senders(struct planning *g, struct store *s, struct err *e)
         goto out;
     }
     for (i = 0; i < g->rows; i++) {
-        if (g->row[i].has_instance || idmap_find(&seen, g->row[i].campaign) != IDMAP_NONE)
+        const struct store_unsettled *r = &g->row[i];
+
+        if (r->has_instance)
             continue;
-        if (idmap_add(&seen, g->row[i].campaign, 0) == IDMAP_NONE) {
+        if (idmap_find(&seen, r->campaign) == IDMAP_NONE)
+            campaign[n++] = r->campaign;
+        if (idmap_add(&seen, r->campaign, 0) == IDMAP_NONE ||
+            idmap_add(&wanted, r->id, 0) == IDMAP_NONE) {
             (void)err_oom(e);
             goto out;
         }
-        campaign[n++] = g->row[i].campaign;
     }
-    status = n > 0 ? store_read_senders(s, campaign, n, on_sender, g, e) : 0;
+    status = senders_read(&g->senders, s, campaign, n, &g->instance, &wanted, e);
     if (status == 0 && n > 0)
         status = store_read_assigned(s, on_assigned, g, e);
     if (g->n_assigned > 0)
@@ -230,6 +226,7 @@ static int read_senders(struct planning *g, struct store *s, struct err *e)
 out:
     free(campaign);
     idmap_release(&seen);
+    idmap_release(&wanted);
     return status;
 }
 
@@ -309,7 +306,7 @@ int poll_plan(struct poll *p, const struct directory *d, struct names *archives,
     status = 0;
 out:
     idmap_release(&g.instance);
-    idmap_release(&g.sender);
+    senders_release(&g.senders);
     free(g.assigned);
     free(g.row);
     return status;

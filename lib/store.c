@@ -364,13 +364,13 @@ static int take_span(void *ctx, const struct slice *v, size_t n, struct err *e)
 static int take_sender(void *ctx, const struct slice *v, size_t n, struct err *e)
 {
     const struct reading *r = ctx;
-    struct ident row = IDENT_NONE, instance = IDENT_NONE;
+    struct store_sender x = {.at = pg_get_time(v[2])};
 
     (void)n;
-    if (get_ident(r->s->kinds.contact, v[0], &row, e) != 0 ||
-        get_ident(r->s->kinds.instance, v[1], &instance, e) != 0)
+    if (get_ident(r->s->kinds.contact, v[0], &x.row, e) != 0 ||
+        get_ident(r->s->kinds.instance, v[1], &x.instance, e) != 0)
         return -1;
-    return r->sender(r->ctx, row, instance, e);
+    return r->sender(r->ctx, &x, e);
 }
 
 /* ---- reading ---- */
@@ -495,14 +495,16 @@ int store_put_scope(const struct store *s, const struct ident *campaigns, size_t
     return scope->failed ? err_oom(e) : 0;
 }
 
-int store_read_rows(struct store *s, const struct ident *campaigns, size_t n, store_row_fn *fn,
-                    void *ctx, struct err *e)
+/* Copies out what a statement selects of n campaigns, NULL: of all. */
+static int copy_scope(struct store *s, const char *what, const char *sql,
+                      const struct ident *campaigns, size_t n, pg_row_fn *row, struct reading *r,
+                      struct err *e)
 {
-    struct reading r = {.s = s, .row = fn, .ctx = ctx};
     struct schema_var var = {"scope", "true"};
     struct buf scope = BUF_INIT;
     int rc = 0;
 
+    r->s = s;
     if (campaigns && n == 0)
         return 0;
     if (campaigns) {
@@ -510,11 +512,19 @@ int store_read_rows(struct store *s, const struct ident *campaigns, size_t n, st
         var.value = buf_str(&scope);
     }
     if (rc == 0)
-        rc = schema_sql(&s->schema, sql_rows, &var, 1, &s->sql, e);
+        rc = schema_sql(&s->schema, sql, &var, 1, &s->sql, e);
     if (rc == 0)
-        rc = pg_copy_out(s->pg, "read the rows of campaigns", s->sql.data, take_row, &r, e);
+        rc = pg_copy_out(s->pg, what, s->sql.data, row, r, e);
     buf_release(&scope);
     return rc;
+}
+
+int store_read_rows(struct store *s, const struct ident *campaigns, size_t n, store_row_fn *fn,
+                    void *ctx, struct err *e)
+{
+    struct reading r = {.row = fn, .ctx = ctx};
+
+    return copy_scope(s, "read the rows of campaigns", sql_rows, campaigns, n, take_row, &r, e);
 }
 
 int store_read_rows_by_id(struct store *s, const struct ident *ids, size_t n, store_row_fn *fn,
@@ -533,8 +543,7 @@ int store_read_senders(struct store *s, const struct ident *campaigns, size_t n,
 
     if (!s->schema.has_logs)
         return 0;
-    return read_with_ids(s, "read who sent", sql_senders, s->schema.row_campaign_id, campaigns, n,
-                         take_sender, &r, e);
+    return copy_scope(s, "read who sent", sql_senders, campaigns, n, take_sender, &r, e);
 }
 
 int store_read_spans(struct store *s, const struct ident *campaigns, size_t n, store_span_fn *fn,

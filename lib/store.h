@@ -129,9 +129,15 @@ typedef int store_assigned_fn(void *ctx, struct ident campaign, struct ident ins
                               struct err *e);
 int store_read_assigned(struct store *s, store_assigned_fn *fn, void *ctx, struct err *e);
 
-/* The instances that sent those rows of n campaigns that do not name theirs: that of the row's latest message_sent log row. Tells nothing
- * where there is no usable log table. */
-typedef int store_sender_fn(void *ctx, struct ident row, struct ident instance, struct err *e);
+/* A message_sent row of the log that names its instance. */
+struct store_sender {
+    struct ident row, instance;
+    int64_t at; /* created_at */
+};
+
+/* All of n campaigns (ids NULL: of all), in no order. Tells nothing where there
+ * is no usable log table. */
+typedef int store_sender_fn(void *ctx, const struct store_sender *x, struct err *e);
 int store_read_senders(struct store *s, const struct ident *campaigns, size_t n,
                        store_sender_fn *fn, void *ctx, struct err *e);
 

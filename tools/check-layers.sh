@@ -22,7 +22,7 @@ base    banned version slice utf8 err log buf arena tally histogram warnings
 io      inflater gzin archives records spill outfile http pgbin pg pgconn
 core    evidence status event fold decide gaps
 source  source api rejects
-store   sql schema store directory gapbook match scope judge explain apply run pollplan
+store   sql schema store directory senders gapbook match scope judge explain apply run pollplan
 out     states report html metrics actions
 app     options checks pipeline tool_main
 '
