@@ -78,7 +78,8 @@ unit_tests() {
     echo "$programs programs, $tests tests"
 }
 
-# Plugins that happen to be installed are left out: they reorder, or worse.
+# Plugins that happen to be installed are left out: they reorder, or worse. But
+# for xdist, by which a file of tests runs on each processor.
 system_tests() {
     set --
     for dir in tests/cli tests/db; do
@@ -91,6 +92,9 @@ system_tests() {
         return 0
     fi
     python=$(sh tools/find-python.sh) || return 1
+    if "$python" -c 'import xdist.plugin' 2>/dev/null; then
+        set -- -p xdist.plugin -n "$(nproc)" --dist loadfile "$@"
+    fi
     PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 PYTHONDONTWRITEBYTECODE=1 \
         timeout --foreground 1800 "$python" -m pytest -q -p no:cacheprovider \
         --basetemp "$tmp/pytest" "$@"

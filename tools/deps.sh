@@ -138,7 +138,7 @@ look() {
                 continue
             fi
             need libcmocka-dev "cmocka" library_exists cmocka
-            need "python3 python3-pytest" "Python 3 with pytest" \
+            need "python3 python3-pytest python3-pytest-xdist" "Python 3 with pytest" \
                 sh "$here/find-python.sh"
             ;;
         lint)
