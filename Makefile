@@ -87,10 +87,11 @@ TEST_OBJ := $(TEST_SRC:%.c=$(BUILD)/%.o)
 LIB := $(BUILD)/libreconcile.a
 TOOLS := $(MAIN_SRC:%/main.c=$(BUILD)/%)
 GENERATE := $(if $(wildcard fixtures/generate.c),$(BUILD)/generate)
+COMPLETIONS := $(addprefix $(BUILD)/completions/,replay reconcile _replay _reconcile)
 TESTS := $(TEST_SRC:%.c=$(BUILD)/%)
 
 .PHONY: all lib tests
-all: $(LIB) $(TOOLS) $(GENERATE)
+all: $(LIB) $(TOOLS) $(GENERATE) $(COMPLETIONS)
 lib: $(LIB)
 tests: all $(TESTS)
 
@@ -124,7 +125,7 @@ $(BUILD)/lib/%.o: lib/%.c $(BUILD)/flags | $(BUILD)/gen/sql.h
 	$(call SAY,CC)$(CC) $(ALL_CPPFLAGS) $(BANNED) $(PKG_CFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
 # The object is not build/replay/main.o, as build/replay is the program.
-$(MAIN_OBJ): $(BUILD)/main/%.o: %/main.c $(BUILD)/flags | $(BUILD)/gen/sql.h
+$(MAIN_OBJ) $(BUILD)/main/completions.o: $(BUILD)/main/%.o: %/main.c $(BUILD)/flags | $(BUILD)/gen/sql.h
 	@mkdir -p $(@D)
 	$(call SAY,CC)$(CC) $(ALL_CPPFLAGS) $(BANNED) $(PKG_CFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
@@ -145,10 +146,21 @@ $(TOOLS): $(BUILD)/%: $(BUILD)/main/%.o $(LIB)
 $(GENERATE): $(GEN_OBJ)
 	$(call SAY,LINK)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ -lz
 
+# Shells complete from what the program below prints of the table of options.
+$(BUILD)/completions/main: $(BUILD)/main/completions.o $(LIB)
+	@mkdir -p $(@D)
+	$(call SAY,LINK)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) -lm
+
+$(BUILD)/completions/_%: $(BUILD)/completions/main
+	$(call SAY,GEN)$< zsh $* >$@
+
+$(BUILD)/completions/replay $(BUILD)/completions/reconcile: $(BUILD)/completions/main
+	$(call SAY,GEN)$< bash $(@F) >$@
+
 $(TESTS): %: %.o $(TEST_HELPER_OBJ) $(LIB)
 	$(call SAY,LINK)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(CMOCKA_LIBS) $(PKG_LIBS) -lm
 
--include $(LIB_OBJ:.o=.d) $(MAIN_OBJ:.o=.d) $(GEN_OBJ:.o=.d) $(TEST_OBJ:.o=.d) $(TEST_HELPER_OBJ:.o=.d)
+-include $(LIB_OBJ:.o=.d) $(MAIN_OBJ:.o=.d) $(BUILD)/main/completions.d $(GEN_OBJ:.o=.d) $(TEST_OBJ:.o=.d) $(TEST_HELPER_OBJ:.o=.d)
 
 # ---- everything else --------------------------------------------------------
 
@@ -187,7 +199,7 @@ lint-flags:
 		'-DRECONCILE_VERSION="$(VERSION)"'
 
 format:
-	clang-format -i $(wildcard lib/*.[ch] replay/*.[ch] reconcile/*.[ch] fixtures/*.[ch] tests/unit/*.[ch])
+	clang-format -i $(wildcard lib/*.[ch] replay/*.[ch] reconcile/*.[ch] completions/*.[ch] fixtures/*.[ch] tests/unit/*.[ch])
 
 bench: all
 	@if [ -f tests/bench/run.sh ]; then exec sh tests/bench/run.sh; \

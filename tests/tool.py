@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import shutil
 import subprocess
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -11,6 +12,18 @@ TIMEOUT = 120
 
 # what an operator's own settings could change
 _FOREIGN = ("PG", "EVOLUTION_", "RECONCILE_", "XDG_", "STATE_DIRECTORY", "TMPDIR", "TZ")
+
+
+def find(name):
+    """Where a program of the system is, the caller's PATH or root's; None if nowhere."""
+    return shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/bin:/sbin:/bin")
+
+
+def program(name):
+    """Where a program of the system is that a test cannot do without."""
+    found = find(name)
+    assert found, "%s is missing; make check installs it" % name
+    return found
 
 
 class Done:

@@ -82,7 +82,7 @@ unit_tests() {
 # for xdist, by which a file of tests runs on each processor.
 system_tests() {
     set --
-    for dir in tests/cli tests/db; do
+    for dir in tests/cli tests/db tests/ops; do
         if [ -n "$(find "$dir" -name 'test_*.py' 2>/dev/null)" ]; then
             set -- "$@" "$dir"
         fi

@@ -27,7 +27,7 @@ echo "== build"
 $make all || exit 1
 flags=$(make -s --no-print-directory lint-flags) || exit 1
 
-sources=$(find lib replay reconcile fixtures -maxdepth 1 -name '*.c' 2>/dev/null | sort)
+sources=$(find lib replay reconcile fixtures completions -maxdepth 1 -name '*.c' 2>/dev/null | sort)
 
 # clang-tidy on each of the sources in $1, a list, with the flags in $2.
 tidy_each() {
