@@ -140,6 +140,7 @@ look() {
             need libcmocka-dev "cmocka" library_exists cmocka
             need "python3 python3-pytest python3-pytest-xdist" "Python 3 with pytest" \
                 sh "$here/find-python.sh"
+            need mandoc "mandoc" command_exists mandoc
             need zsh "zsh" command_exists zsh
             ;;
         lint)
