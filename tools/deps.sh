@@ -11,6 +11,9 @@ set -u
 
 here=$(dirname -- "$0")
 
+# nginx and logrotate are where only root's PATH leads.
+PATH=$PATH:/usr/sbin:/sbin
+
 say() {
     echo "deps: $*" >&2
 }
@@ -21,10 +24,22 @@ say() {
 # one: a setting of postgresql-common prevents it, for as long as this lasts.
 no_cluster=/etc/postgresql-common/createcluster.d/reconcile-deps.conf
 
+# Nor for a web server: Debian's package starts one, unless this file says no,
+# and at every boot, unless that is taken back.
+no_start=/usr/sbin/policy-rc.d
+no_start_is_ours=
+
 log=
 
 end_install() {
-    rm -f "$no_cluster" ${log:+"$log"}
+    rm -f "$no_cluster" ${log:+"$log"} ${no_start_is_ours:+"$no_start"}
+}
+
+forbid_start() {
+    [ ! -e "$no_start" ] || return 0
+    no_start_is_ours=yes
+    printf '#!/bin/sh\nexit 101\n' >"$no_start"
+    chmod 755 "$no_start"
 }
 
 # apt-get ARGUMENT ...: quiet, unless it fails. Others that hold apt's own
@@ -62,12 +77,23 @@ install_packages() {
         echo 'create_main_cluster = false' >"$no_cluster"
         ;;
     esac
+    case " $* " in
+    *" nginx "*) forbid_start ;;
+    esac
     update_lists
     if ! apt --no-install-recommends --no-upgrade install "$@"; then
         cat "$log" >&2
         say "apt-get could not install: $*"
         exit 1
     fi
+    case " $* " in
+    *" nginx "*)
+        if command -v systemctl >/dev/null; then
+            systemctl disable nginx.service >/dev/null 2>&1 || :
+        fi
+        update-rc.d nginx disable >/dev/null 2>&1 || :
+        ;;
+    esac
     exit 0
 }
 
@@ -140,7 +166,9 @@ look() {
             need libcmocka-dev "cmocka" library_exists cmocka
             need "python3 python3-pytest python3-pytest-xdist" "Python 3 with pytest" \
                 sh "$here/find-python.sh"
+            need logrotate "logrotate" command_exists logrotate
             need mandoc "mandoc" command_exists mandoc
+            need nginx "nginx" command_exists nginx
             need zsh "zsh" command_exists zsh
             ;;
         lint)
