@@ -6,6 +6,9 @@
 ## make bench        measure
 ## make deps         install what the build needs; deps-check only names it
 ## make install      to $(DESTDIR)$(PREFIX), /usr/local by default; uninstall undoes it
+## make install-system    systemd units, cron and tmpfiles too; for packages
+## make deb          a Debian package, in build/deb
+## make dist         the sources of HEAD, in build/reconcile-VERSION.tar.gz
 ## make clean        remove every build directory
 ##
 ## demo, check and lint install what is missing through apt, as root or with
@@ -13,7 +16,8 @@
 ##
 ## SANITIZE=address,undefined (or thread) builds in a directory of its own.
 ## WERROR=1 makes warnings errors, V=1 shows the commands. A packager may set
-## CC CFLAGS CPPFLAGS LDFLAGS DESTDIR PREFIX BINDIR MANDIR.
+## CC CFLAGS CPPFLAGS LDFLAGS DESTDIR PREFIX BINDIR MANDIR DOCDIR BASHCOMPDIR
+## ZSHCOMPDIR SYSCONFDIR UNITDIR SYSUSERSDIR TMPFILESDIR.
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
@@ -30,6 +34,13 @@ CFLAGS ?= -O2 -g
 PREFIX ?= /usr/local
 BINDIR ?= $(PREFIX)/bin
 MANDIR ?= $(PREFIX)/share/man
+DOCDIR ?= $(PREFIX)/share/doc/reconcile
+BASHCOMPDIR ?= $(PREFIX)/share/bash-completion/completions
+ZSHCOMPDIR ?= $(PREFIX)/share/zsh/site-functions
+SYSCONFDIR ?= /etc
+UNITDIR ?= $(PREFIX)/lib/systemd/system
+SYSUSERSDIR ?= $(PREFIX)/lib/sysusers.d
+TMPFILESDIR ?= $(PREFIX)/lib/tmpfiles.d
 
 # Builds of another kind have directories of their own, so that their objects
 # never meet: SANITIZE=address,undefined or thread, and WERROR=1, where every
@@ -169,7 +180,8 @@ $(TESTS): %: %.o $(TEST_HELPER_OBJ) $(LIB)
 SUBMAKE = $(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
 export CC BUILD SANITIZE
 
-.PHONY: deps deps-check demo check lint lint-flags format bench install uninstall clean help
+.PHONY: deps deps-check demo check lint lint-flags format bench clean help
+.PHONY: install install-system uninstall dist deb
 deps:
 	@sh tools/deps.sh build
 
@@ -205,17 +217,71 @@ bench: all
 	@if [ -f tests/bench/run.sh ]; then exec sh tests/bench/run.sh; \
 	else echo 'no benchmark here: tests/bench/run.sh is missing' >&2; exit 1; fi
 
-INSTALLED_MAN := $(wildcard replay/replay.1 reconcile/reconcile.1)
+# ---- installation -----------------------------------------------------------
+
+MAN := $(wildcard replay/*.[15] reconcile/*.[15])
+DOCS := $(wildcard README*.md LICENSE SECURITY.md)
+BASH_COMPLETIONS := $(filter-out $(BUILD)/completions/_%,$(COMPLETIONS))
+ZSH_COMPLETIONS := $(filter $(BUILD)/completions/_%,$(COMPLETIONS))
+UNITS := $(wildcard cron/systemd/*.service cron/systemd/*.timer)
+DROPIN := reconcile-.service.d
+EXAMPLES := $(DESTDIR)$(DOCDIR)/examples
+
+# Units and crontab call the programs where they are installed.
+IN_BINDIR := sed -i -e 's|/usr/bin/|$(BINDIR)/|g' -e 's|^PATH=/usr/bin:|PATH=$(BINDIR):|'
 
 install: all
-	install -d '$(DESTDIR)$(BINDIR)'
+	install -d '$(DESTDIR)$(BINDIR)' '$(DESTDIR)$(MANDIR)/man1' '$(DESTDIR)$(MANDIR)/man5' \
+		'$(DESTDIR)$(BASHCOMPDIR)' '$(DESTDIR)$(ZSHCOMPDIR)' '$(DESTDIR)$(DOCDIR)/docs' \
+		'$(EXAMPLES)/nginx' '$(EXAMPLES)/systemd/$(DROPIN)'
 	install -m 755 $(TOOLS) '$(DESTDIR)$(BINDIR)'
-	$(if $(INSTALLED_MAN),install -d '$(DESTDIR)$(MANDIR)/man1')
-	$(if $(INSTALLED_MAN),install -m 644 $(INSTALLED_MAN) '$(DESTDIR)$(MANDIR)/man1')
+	install -m 644 $(filter %.1,$(MAN)) '$(DESTDIR)$(MANDIR)/man1'
+	install -m 644 $(filter %.5,$(MAN)) '$(DESTDIR)$(MANDIR)/man5'
+	install -m 644 $(BASH_COMPLETIONS) '$(DESTDIR)$(BASHCOMPDIR)'
+	install -m 644 $(ZSH_COMPLETIONS) '$(DESTDIR)$(ZSHCOMPDIR)'
+	install -m 644 $(DOCS) '$(DESTDIR)$(DOCDIR)'
+	install -m 644 $(wildcard docs/*.md) '$(DESTDIR)$(DOCDIR)/docs'
+	install -m 644 $(filter-out cron/nginx cron/systemd,$(wildcard cron/*)) '$(EXAMPLES)'
+	install -m 644 $(wildcard cron/nginx/*) '$(EXAMPLES)/nginx'
+	install -m 644 $(UNITS) '$(EXAMPLES)/systemd'
+	install -m 644 $(wildcard cron/systemd/$(DROPIN)/*) '$(EXAMPLES)/systemd/$(DROPIN)'
+	$(IN_BINDIR) '$(EXAMPLES)/crontab' '$(EXAMPLES)'/systemd/*.service
 
+# For a package: to where systemd, cron and their like look. The jobs of the
+# crontab are commented out, as the timers do the same.
+install-system:
+	install -d '$(DESTDIR)$(UNITDIR)/$(DROPIN)' '$(DESTDIR)$(SYSUSERSDIR)' \
+		'$(DESTDIR)$(TMPFILESDIR)' '$(DESTDIR)$(SYSCONFDIR)/default' \
+		'$(DESTDIR)$(SYSCONFDIR)/cron.d'
+	install -m 644 $(UNITS) '$(DESTDIR)$(UNITDIR)'
+	install -m 644 $(wildcard cron/systemd/$(DROPIN)/*) '$(DESTDIR)$(UNITDIR)/$(DROPIN)'
+	install -m 644 cron/reconcile.sysusers '$(DESTDIR)$(SYSUSERSDIR)/reconcile.conf'
+	install -m 644 cron/reconcile.tmpfiles '$(DESTDIR)$(TMPFILESDIR)/reconcile.conf'
+	install -m 644 cron/reconcile.default '$(DESTDIR)$(SYSCONFDIR)/default/reconcile'
+	install -m 644 cron/crontab '$(DESTDIR)$(SYSCONFDIR)/cron.d/reconcile'
+	$(IN_BINDIR) $(UNITS:cron/systemd/%='$(DESTDIR)$(UNITDIR)/%') '$(DESTDIR)$(SYSCONFDIR)/cron.d/reconcile'
+	sed -i 's/^[0-9]/#&/' '$(DESTDIR)$(SYSCONFDIR)/cron.d/reconcile'
+
+# What install and install-system put there, but for settings.
 uninstall:
-	rm -f $(patsubst $(BUILD)/%,'$(DESTDIR)$(BINDIR)/%',$(TOOLS)) \
-		$(foreach m,$(INSTALLED_MAN),'$(DESTDIR)$(MANDIR)/man1/$(notdir $m)')
+	rm -f $(TOOLS:$(BUILD)/%='$(DESTDIR)$(BINDIR)/%') \
+		$(foreach m,$(MAN),'$(DESTDIR)$(MANDIR)/man$(patsubst .%,%,$(suffix $m))/$(notdir $m)') \
+		$(BASH_COMPLETIONS:$(BUILD)/completions/%='$(DESTDIR)$(BASHCOMPDIR)/%') \
+		$(ZSH_COMPLETIONS:$(BUILD)/completions/%='$(DESTDIR)$(ZSHCOMPDIR)/%') \
+		$(UNITS:cron/systemd/%='$(DESTDIR)$(UNITDIR)/%') \
+		'$(DESTDIR)$(SYSUSERSDIR)/reconcile.conf' '$(DESTDIR)$(TMPFILESDIR)/reconcile.conf'
+	rm -rf '$(DESTDIR)$(DOCDIR)' '$(DESTDIR)$(UNITDIR)/$(DROPIN)'
+
+# The sources of HEAD, with the same bytes whoever makes them.
+DIST := $(BUILD)/reconcile-$(VERSION).tar.gz
+dist:
+	@mkdir -p $(BUILD)
+	git -c tar.umask=0022 archive --format=tar --prefix=reconcile-$(VERSION)/ HEAD | gzip -9n >$(DIST).tmp
+	mv $(DIST).tmp $(DIST)
+
+deb:
+	@sh tools/deps.sh build deb
+	sh tools/deb.sh $(BUILD)/deb
 
 clean:
 	rm -rf build build-*

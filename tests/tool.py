@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 
@@ -76,3 +77,17 @@ def run(program, arguments, cwd, stdin=None, **popen):
     if stdin is not None:
         popen["stdin"] = subprocess.PIPE
     return finish(start(program, arguments, cwd, **popen), stdin)
+
+
+def make(*arguments):
+    """Runs make in the tree, for the build directory under test, with the caller's variables."""
+    env = {k: v for k, v in os.environ.items() if k not in ("MFLAGS", "MAKELEVEL")}
+    # the jobs are those of a make that is not waiting for us
+    env["MAKEFLAGS"] = re.sub(r"(^| )(-j\d*|--jobserver\S*)", "", os.environ.get("MAKEFLAGS", ""))
+    if BUILD.name.endswith("-werror"):
+        env["WERROR"] = "1"
+    done = subprocess.run(["make", "--no-print-directory", "-C", str(ROOT)] + list(arguments),
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, timeout=300, env=env)
+    assert done.returncode == 0, done.stdout.decode("utf-8", "replace")
+    return done.stdout.decode("utf-8", "replace")

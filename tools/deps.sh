@@ -1,5 +1,5 @@
 #!/bin/sh
-# usage: deps.sh build|demo|check|lint ...
+# usage: deps.sh build|demo|check|lint|deb ...
 #
 # Looks for what these need and installs what is missing through apt, as root
 # or with sudo. With NO_INSTALL=1, and where there is no apt, it names what is
@@ -166,10 +166,14 @@ look() {
             need libcmocka-dev "cmocka" library_exists cmocka
             need "python3 python3-pytest python3-pytest-xdist" "Python 3 with pytest" \
                 sh "$here/find-python.sh"
+            need debhelper "debhelper" command_exists dh
             need logrotate "logrotate" command_exists logrotate
             need mandoc "mandoc" command_exists mandoc
             need nginx "nginx" command_exists nginx
             need zsh "zsh" command_exists zsh
+            ;;
+        deb)
+            need debhelper "debhelper" command_exists dh
             ;;
         lint)
             need clang-tidy "clang-tidy" command_exists clang-tidy
@@ -178,7 +182,7 @@ look() {
             need shellcheck "shellcheck" command_exists shellcheck
             ;;
         *)
-            echo "usage: deps.sh build|demo|check|lint ..." >&2
+            echo "usage: deps.sh build|demo|check|lint|deb ..." >&2
             exit 2
             ;;
         esac

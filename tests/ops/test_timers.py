@@ -1,0 +1,199 @@
+"""Timers, crontab and their settings: systemd accepts them, and the programs what they are told."""
+
+import datetime
+import os
+import re
+import shlex
+import shutil
+import stat
+import subprocess
+
+import pytest
+
+import tool
+
+CRON = tool.ROOT / "cron"
+UNITS = sorted(p.name for p in (CRON / "systemd").glob("reconcile-*.*") if p.is_file())
+SERVICES = [u for u in UNITS if u.endswith(".service")]
+USAGE, FAILED = 2, 4
+
+
+def systemd(name):
+    path = tool.find(name)
+    if not path:
+        pytest.skip("%s is not installed (Debian package systemd)" % name)
+    return path
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    """A root directory with the programs and units installed as a package does it."""
+    directory = tmp_path_factory.mktemp("root")
+    tool.make("install", "install-system", "DESTDIR=%s" % directory, "PREFIX=/usr")
+    base = next((d for d in ("/lib/systemd/system", "/usr/lib/systemd/system")
+                 if os.path.isdir(d)), None)
+    if base:  # sysinit.target and its like, which every unit depends on
+        shutil.copytree(base, directory / "usr/lib/systemd/system", symlinks=True,
+                        dirs_exist_ok=True, ignore=shutil.ignore_patterns("reconcile*"))
+    return directory
+
+
+def test_systemd_finds_nothing_wrong(root):
+    done = subprocess.run([systemd("systemd-analyze"), "--root=%s" % root, "--man=no", "verify"]
+                          + UNITS, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60)
+    assert (done.returncode, done.stdout.decode()) == (0, "")
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_service_is_exposed_to_little(root, service):
+    done = subprocess.run([systemd("systemd-analyze"), "--root=%s" % root, "--no-pager", "security",
+                           "--offline=yes", service], stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, timeout=60)
+    said = done.stdout.decode()
+    exposure = float(re.search(r"Overall exposure level for %s: ([\d.]+)" % re.escape(service),
+                               said).group(1))
+    assert exposure < 2.0, said
+
+
+def test_timers_and_services_belong_together():
+    assert SERVICES == ["reconcile-audit.service", "reconcile-poll.service",
+                        "reconcile-replay.service"]
+    assert [u.replace(".timer", ".service") for u in UNITS if u.endswith(".timer")] == SERVICES
+
+
+@pytest.mark.parametrize("unit", [u for u in UNITS if u.endswith(".timer")])
+def test_a_timer_goes_off_as_often_as_it_says(unit):
+    text = (CRON / "systemd" / unit).read_text()
+    calendar = re.search("^OnCalendar=(.*)$", text, re.MULTILINE).group(1)
+    done = subprocess.run([systemd("systemd-analyze"), "calendar", "--iterations=2", calendar],
+                          stdout=subprocess.PIPE, env=dict(os.environ, TZ="UTC", LC_ALL="C"))
+    assert done.returncode == 0
+    days = re.findall(r"(\d{4}-\d\d-\d\d) \d\d:\d\d:\d\d UTC", done.stdout.decode())
+    first, second = (datetime.date.fromisoformat(d) for d in sorted(set(days))[:2])
+    assert (second - first).days == (7 if "replay" in unit else 1)
+
+
+def settings():
+    """The variables of /etc/default/reconcile, as systemd reads them."""
+    found = {}
+    for line in (CRON / "reconcile.default").read_text().splitlines():
+        if line and not line.startswith("#"):
+            name, value = line.split("=", 1)
+            assert re.fullmatch("[A-Z_]+", name)
+            found[name] = value
+    return found
+
+
+def unit_command(service, credentials, state):
+    """ExecStart with its specifiers and variables put in, in the words that systemd would make."""
+    text = (CRON / "systemd" / service).read_text()
+    words = []
+    for word in re.search("^ExecStart=(.*)$", text, re.MULTILINE).group(1).split():
+        if word.startswith("$"):
+            words += settings()[word[1:]].split()
+        else:
+            words.append(word.replace("%d", str(credentials)).replace("%S", str(state)))
+        assert "%" not in words[-1]
+    return words
+
+
+def cron_jobs():
+    """(schedule, user, command) of each job of the crontab, and its variables."""
+    jobs, variables = [], {}
+    for line in (CRON / "crontab").read_text().splitlines():
+        if re.match(r"[A-Z]+[A-Z_]*=", line):
+            name, value = line.split("=", 1)
+            variables[name] = value
+        elif line and not line.startswith("#"):
+            assert "%" not in line.replace(r"\%", ""), "cron makes a line feed of it"
+            fields = line.split(None, 6)
+            jobs.append((fields[:5], fields[5], fields[6].replace(r"\%", "%")))
+    return jobs, variables
+
+
+def runs_as_far_as_the_database(words, tmp_path, environment):
+    """The command line is accepted, and only then the database is missed."""
+    program, arguments = os.path.basename(words[0]), words[1:]
+    env = tool.environment(tmp_path)
+    env.update(environment, PGSERVICEFILE=str(tmp_path / "pg_service.conf"))
+    (tmp_path / "pg_service.conf").write_text(
+        "[%s]\nhost=%s\ndbname=x\n" % (environment["PGSERVICE"], tmp_path))
+    wrong = tool.run(program, arguments + ["--no-such-option"], tmp_path, env=env)
+    assert wrong.status == USAGE
+    done = tool.run(program, arguments, tmp_path, env=env)
+    assert done.status == FAILED and "could not connect to the database" in done.said, done
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_service_is_told_what_its_program_understands(service, tmp_path):
+    (tmp_path / "api-key").write_text("key\n")
+    words = unit_command(service, tmp_path, tmp_path)
+    assert words[0] in ("/usr/bin/replay", "/usr/bin/reconcile")
+    assert "--apply" in words and "--lock-wait" in words and "--max-corrections" in words
+    runs_as_far_as_the_database(words, tmp_path, {
+        k: v for k, v in settings().items() if not k.endswith("_OPTIONS")})
+
+
+def test_the_key_of_a_poll_is_a_credential():
+    text = (CRON / "systemd/reconcile-poll.service").read_text()
+    assert "LoadCredential=api-key:/etc/reconcile/api-key" in text
+    assert "--api-key-file %d/api-key" in text
+    assert not any("KEY" in name or "PASSWORD" in name for name in settings())
+
+
+def test_cron_is_told_what_the_programs_understand(tmp_path):
+    jobs, variables = cron_jobs()
+    assert len(jobs) == len(SERVICES)
+    for schedule, user, command in jobs:
+        assert user == "reconcile"
+        for field, low, high in zip(schedule, (0, 0, 1, 1, 0), (59, 23, 31, 12, 7)):
+            assert field == "*" or low <= int(field) <= high
+        command = command.replace("/etc/reconcile/api-key", str(tmp_path / "api-key"))
+        (tmp_path / "api-key").write_text("key\n")
+        words = shlex.split(command)
+        runs_as_far_as_the_database(words, tmp_path, {
+            k: v for k, v in variables.items() if k not in ("PATH", "MAILTO")})
+
+
+def test_cron_and_systemd_do_the_same():
+    def normal(words):
+        return sorted(words[1:])
+    by_cron = [normal(shlex.split(command)) for _, _, command in cron_jobs()[0]]
+    by_systemd = [normal(unit_command(s, "/etc/reconcile", "/var/lib")) for s in SERVICES]
+    assert sorted(by_cron) == sorted(by_systemd)
+    _, variables = cron_jobs()
+    assert {k: v for k, v in variables.items() if k not in ("PATH", "MAILTO")} == {
+        k: v for k, v in settings().items() if not k.endswith("_OPTIONS")}
+
+
+def test_statuses_that_leave_something_to_do_fail_the_unit():
+    common = (CRON / "systemd/reconcile-.service.d/10-common.conf").read_text()
+    good = set(map(int, re.search("^SuccessExitStatus=(.*)$", common, re.MULTILINE).group(1).split()))
+    assert {1, 3} <= good and not good & {2, 4, 5}
+
+
+@pytest.mark.parametrize("name", ["reconcile.tmpfiles", "webhook-capture.tmpfiles"])
+def test_tmpfiles_makes_what_it_should(name, tmp_path):
+    if os.geteuid() != 0:
+        pytest.skip("only root can give directories away")
+    tmpfiles = systemd("systemd-tmpfiles")
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc/passwd").write_text(
+        "root:x:0:0::/:/bin/sh\nwww-data:x:33:33::/:/bin/sh\nreconcile:x:990:990::/:/bin/sh\n")
+    (tmp_path / "etc/group").write_text("root:x:0:\nwww-data:x:33:\nreconcile:x:990:\n")
+    conf = tmp_path / "etc/tmpfiles.d" / (name.split(".")[0] + ".conf")
+    conf.parent.mkdir()
+    shutil.copy(CRON / name, conf)
+    done = subprocess.run([tmpfiles, "--create", "--root=%s" % tmp_path, conf.name],
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    assert (done.returncode, done.stdout) == (0, b""), done.stdout
+    made = {}
+    for line in (CRON / name).read_text().splitlines():
+        if line and not line.startswith("#"):
+            _, path, mode, user, group, _ = line.split()
+            st = os.stat(str(tmp_path) + path)
+            made[path] = stat.S_IMODE(st.st_mode)
+            assert stat.S_IMODE(st.st_mode) == int(mode, 8)
+            assert (st.st_uid, st.st_gid) == ({"root": 0, "www-data": 33, "reconcile": 990}[user],
+                                              {"root": 0, "reconcile": 990}[group])
+    assert made and all(not mode & 0o007 for mode in made.values())
