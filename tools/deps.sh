@@ -167,6 +167,7 @@ look() {
             need "python3 python3-pytest python3-pytest-xdist" "Python 3 with pytest" \
                 sh "$here/find-python.sh"
             need debhelper "debhelper" command_exists dh
+            need jq "jq" command_exists jq
             need logrotate "logrotate" command_exists logrotate
             need mandoc "mandoc" command_exists mandoc
             need nginx "nginx" command_exists nginx
