@@ -1,0 +1,53 @@
+"""The two READMEs have the same structure, and lead to what is there."""
+
+import re
+
+import pytest
+
+import tool
+
+PAGES = ["README.md", "README.pt-BR.md"]
+
+
+def text(page):
+    return (tool.ROOT / page).read_text()
+
+
+def outline(page):
+    """The headings' levels, list items, rows of tables and fenced blocks, in order."""
+    found, fenced = [], False
+    for line in text(page).splitlines():
+        if line.startswith("```"):
+            fenced = not fenced
+            found.append("block")
+        elif not fenced and re.match(r"#+ |- |\|", line):
+            found.append(re.match(r"#+|-|\|", line).group())
+    return found
+
+
+def test_the_translation_has_the_structure_of_the_original():
+    original, translation = map(text, PAGES)
+    assert outline(PAGES[0]) == outline(PAGES[1])
+    # what is not translated: what programs print, and what they are called with
+    blocks = [re.findall(r"^```\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+              for page in (original, translation)]
+    assert [b for b in blocks[0] if "make " not in b] == [b for b in blocks[1] if "make " not in b]
+    options = [sorted(set(re.findall(r"--[a-z][a-z-]+", page))) for page in (original, translation)]
+    assert options[0] == options[1]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_lead_somewhere(page):
+    links = re.findall(r"\]\(([^)#]+)\)", text(page))
+    assert len(links) > 10
+    for link in links:
+        assert (tool.ROOT / link).exists(), link
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_option_named_is_one(page, tmp_path):
+    known = ""
+    for words in ["replay"], ["reconcile", "poll"], ["reconcile", "audit"]:
+        known += tool.run(words[0], words[1:] + ["--help"], tmp_path).out.decode()
+    for option in re.findall(r"`(--[a-z-]+)", text(page)):
+        assert re.search(r"%s\b" % option, known), option
