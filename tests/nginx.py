@@ -275,8 +275,8 @@ class Nginx:
 
     def rotate(self):
         """Rotates now, and waits until nginx writes to the new file."""
-        # the names tell seconds apart, and an empty file is not rotated
-        while int(time.time()) == self.rotated or self.log.stat().st_size == 0:
+        # the names tell seconds apart (and logrotate's clock is a tick behind); an empty file stays
+        while time.time() < self.rotated + 1.05 or self.log.stat().st_size == 0:
             time.sleep(0.02)
         status, said = self.logrotate("-f")
         self.rotated = int(time.time())
