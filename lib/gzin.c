@@ -37,6 +37,7 @@ struct gzin {
 
     struct inflater *inflater; /* NULL for a plain archive */
     uint64_t member;           /* the current one's number */
+    uint64_t whole;            /* members that ended as they should */
     uint64_t member_at;        /* its position in the file */
     uint32_t crc, length;      /* of what it gave so far */
 
@@ -265,8 +266,10 @@ static void read_trailer(struct gzin *g)
     else if (length != g->length)
         end_with(g, GZIN_CORRUPT, "bad length in member %" PRIu64 " at byte %" PRIu64, g->member,
                  at + 4);
-    else
+    else {
+        g->whole++;
         g->place = BEFORE_HEADER;
+    }
 }
 
 /* Inflates to p, room for n, and ends the member where it ends. -1 without memory. */
@@ -430,6 +433,11 @@ enum gzin_damage gzin_damage(const struct gzin *g)
 const char *gzin_reason(const struct gzin *g)
 {
     return g->reason;
+}
+
+uint64_t gzin_members(const struct gzin *g)
+{
+    return g->whole;
 }
 
 int64_t gzin_mtime(const struct gzin *g)

@@ -46,6 +46,9 @@ enum gzin_damage gzin_damage(const struct gzin *g);
  * as g. */
 const char *gzin_reason(const struct gzin *g);
 
+/* Members that have been read to their end and are whole; 0 of a plain archive. */
+uint64_t gzin_members(const struct gzin *g);
+
 int64_t gzin_mtime(const struct gzin *g); /* µs, when it was opened */
 
 uint64_t gzin_bytes_in(const struct gzin *g);  /* bytes read from the file so far */
