@@ -45,6 +45,14 @@ uint32_t idmap_add(struct idmap *m, struct ident id, uint32_t value)
     return value;
 }
 
+uint32_t idmap_set(struct idmap *m, struct ident id, uint32_t value)
+{
+    if (idmap_add(m, id, value) == IDMAP_NONE)
+        return IDMAP_NONE;
+    slot_of(m->slot, m->slots, id)->value = value;
+    return value;
+}
+
 uint32_t idmap_find(const struct idmap *m, struct ident id)
 {
     return m->n ? slot_of(m->slot, m->slots, id)->value : IDMAP_NONE;

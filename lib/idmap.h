@@ -24,6 +24,9 @@ struct idmap {
  * without memory. */
 uint32_t idmap_add(struct idmap *m, struct ident id, uint32_t value);
 
+/* The same, but an id that is there gets the new value. */
+uint32_t idmap_set(struct idmap *m, struct ident id, uint32_t value);
+
 uint32_t idmap_find(const struct idmap *m, struct ident id); /* IDMAP_NONE: not there */
 void idmap_release(struct idmap *m);
 

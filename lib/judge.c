@@ -137,6 +137,7 @@ static int fill_correction(struct judge *j, struct correction *c, const struct s
     c->outcome = OUTCOME_PLANNED;
     c->approximate = d->approximate;
     c->regression = d->regression;
+    c->ascii_error = false;
     if (keep_text(j, &c->message_id, e) < 0 || keep_text(j, &c->before.error, e) < 0)
         return -1;
     if (d->after.error.p == r->state.error.p)
@@ -168,16 +169,6 @@ static int add_correction(struct judge *j, const struct store_row *r, size_t cam
     run->corrections++;
     run->campaign[campaign].corrections++;
     return 0;
-}
-
-static void count(struct counters *c, const struct row_state *r)
-{
-    uint8_t bits = row_counts(r);
-    int m;
-
-    c->total++;
-    for (m = 0; m < M_COUNT; m++)
-        c->count[m] += (bits >> m) & 1;
 }
 
 /* Looks at the clocks of those who spoke for a row. */
@@ -247,7 +238,7 @@ static int on_row(void *ctx, const struct store_row *r, struct err *e)
     final = corrected ? &v.decision.after : &r->state;
     if (v.evidence && judge_clocks(j, v.match, r->state.at[M_SENT], e) < 0)
         return -1;
-    count(&j->run->campaign[campaign].recomputed, final);
+    counters_add(&j->run->campaign[campaign].recomputed, final);
     if (book(j, r, final, v.evidence, e) < 0)
         return -1;
     if (corrected) {
@@ -274,20 +265,6 @@ int judge_again(void *ctx, const struct store_row *now, struct correction *c, st
 
 /* --- all rows --- */
 
-static int by_campaign_and_id(const void *a, const void *b)
-{
-    const struct correction *x = a, *y = b;
-    int c = ident_cmp(x->campaign, y->campaign);
-
-    return c ? c : ident_cmp(x->id, y->id);
-}
-
-static bool in_order(const struct counters *c)
-{
-    return c->count[M_READ] <= c->count[M_DELIVERED] && c->count[M_DELIVERED] <= c->count[M_SENT] &&
-           c->count[M_SENT] <= c->total;
-}
-
 int judge_rows(struct judge *j, struct store *s, bool all, struct err *e)
 {
     struct run *run = j->run;
@@ -306,9 +283,9 @@ int judge_rows(struct judge *j, struct store *s, bool all, struct err *e)
     if (status < 0)
         return -1;
     if (run->corrections > 0)
-        qsort(run->correction, run->corrections, sizeof *run->correction, by_campaign_and_id);
+        qsort(run->correction, run->corrections, sizeof *run->correction, correction_cmp);
     for (i = 0; i < run->campaigns; i++)
-        run->campaign[i].left_alone = !in_order(&run->campaign[i].recomputed);
+        run->campaign[i].left_alone = !counters_in_order(&run->campaign[i].recomputed);
     return 0;
 }
 

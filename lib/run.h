@@ -79,4 +79,13 @@ struct run {
 /* Does a counter of the campaign differ? total only with --fix-total. */
 bool campaign_differs(const struct campaign_result *c, bool fix_total);
 
+/* Counts a row, by its columns alone (docs/semantics.md 6). */
+void counters_add(struct counters *c, const struct row_state *r);
+
+/* read <= delivered <= sent <= total */
+bool counters_in_order(const struct counters *c);
+
+/* By campaign and id, for qsort of struct correction. */
+int correction_cmp(const void *a, const void *b);
+
 #endif

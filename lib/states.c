@@ -25,8 +25,7 @@ static const char *final_status(const struct evidence *e, bool failed_unless_del
     return e->seen & M_BIT(M_SENT) ? "sent" : "pending";
 }
 
-/* ["sent","read"] */
-static void put_milestones(struct buf *b, uint8_t which)
+void states_put_milestones(struct buf *b, uint8_t which)
 {
     const char *comma = "";
     int m;
@@ -99,9 +98,9 @@ static void put_line(struct buf *b, const struct fold *f, const struct fold_entr
     else
         buf_adds(b, "null");
     buf_adds(b, ",\"seen\":");
-    put_milestones(b, e->seen);
+    states_put_milestones(b, e->seen);
     buf_adds(b, ",\"approximate\":");
-    put_milestones(b, approximate_of(e));
+    states_put_milestones(b, approximate_of(e));
     buf_adds(b, ",\"evidence\":");
     states_put_evidence(b, f->archives, e, EVIDENCE_PROVES(e));
     buf_adds(b, "}\n");

@@ -8,6 +8,9 @@
 #include "fold.h"
 #include "outfile.h"
 
+/* Appends ["sent","read"], the milestones of M_BITs. */
+void states_put_milestones(struct buf *b, uint8_t which);
+
 /* Appends {"read":["archive",17],...} for the milestones in `which` that were seen. */
 void states_put_evidence(struct buf *b, const struct names *archives, const struct evidence *e,
                          uint8_t which);
