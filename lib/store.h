@@ -153,4 +153,21 @@ typedef int store_span_fn(void *ctx, const struct store_span *s, struct err *e);
 int store_read_spans(struct store *s, const struct ident *campaigns, size_t n, store_span_fn *fn,
                      void *ctx, struct err *e);
 
+/* For plans and journals. */
+#define STORE_TEXT_SIZE 32
+
+/* The system identifier of the cluster, in digits. 1; 0 where the role may not
+ * ask, and then out is "". */
+int store_read_system(struct store *s, char out[STORE_TEXT_SIZE], struct err *e);
+
+/* What became of a transaction. */
+enum store_xact {
+    STORE_XACT_COMMITTED,
+    STORE_XACT_ABORTED,
+    STORE_XACT_IN_PROGRESS,
+    STORE_XACT_FORGOTTEN, /* too old: the server no longer knows */
+    STORE_XACT_FUTURE     /* the server has not come to that number */
+};
+int store_xact_status(struct store *s, int64_t xid, enum store_xact *status, struct err *e);
+
 #endif
