@@ -32,6 +32,8 @@ struct correction {
     enum outcome outcome; /* filled by apply */
     uint8_t approximate;  /* as in struct decision */
     bool regression;
+    bool ascii_error; /* filled by apply: after.error was written with '?' for its letters, which
+                       * the server's encoding lacks */
 };
 
 /* A campaign in scope. */
@@ -83,6 +85,7 @@ struct apply_options {
     size_t batch;            /* corrections per transaction at most */
     bool single_transaction; /* all contacts, then all campaigns, one COMMIT */
     bool fix_total;          /* write total_contacts too */
+    bool any_order;          /* write what breaks read <= delivered <= sent <= total, too */
     int64_t lock_timeout;    /* µs to wait for a campaign's lock; 0 = for ever */
     int retries;        /* of a batch after a deadlock, lock time-out or serialization failure */
     int64_t pause;      /* µs between batches */
@@ -91,8 +94,9 @@ struct apply_options {
     int64_t max_lag;    /* µs that a standby may be behind what was committed; 0: not looked at */
     int64_t recheck;    /* µs after the last batch: then the campaigns it touched are counted once
                       * more, and those marked `recheck`; 0: they are not */
-    apply_redecide_fn *redecide;         /* NULL: a row that moved is a conflict */
-    void *ctx;                           /* of redecide */
+    apply_redecide_fn *redecide; /* NULL: a row that moved is a conflict, but moot if it holds
+                                  * what would be written */
+    void *ctx;                   /* of redecide */
     const struct apply_journal *journal; /* NULL: none */
     const struct apply_effects *effects; /* NULL: the rows and their campaigns alone */
 };
@@ -113,5 +117,9 @@ struct apply_summary {
 int apply_run(struct store *s, const struct apply_options *o, struct correction *c, size_t n,
               struct campaign_result *campaigns, size_t n_campaigns, struct apply_summary *sum,
               struct err *e);
+
+/* Appends the text as it is written where the server's encoding lacks letters:
+ * a '?' for each that is not ASCII. */
+void apply_put_ascii(struct buf *b, struct slice text);
 
 #endif

@@ -93,8 +93,12 @@ static int tell_intent(struct applying *a, const struct batch *b, bool *told, st
     if (!c)
         return err_oom(e);
     for (i = 0; i < b->n; i++) {
-        if (a->fate[b->at[i]] == FATE_WRITTEN)
-            c[n++] = &a->c[b->at[i]];
+        struct correction *w = &a->c[b->at[i]];
+
+        if (a->fate[b->at[i]] != FATE_WRITTEN)
+            continue;
+        w->ascii_error = a->ascii_errors && !slice_eq(w->before.error, w->after.error);
+        c[n++] = w;
     }
     if (n > 0)
         rc = pg_run(a->pg, &q, e);

@@ -93,7 +93,7 @@ static int take_recount(void *ctx, const struct slice *v, size_t n, struct err *
     for (m = 0; m < M_COUNT; m++)
         k->now.count[m] = pg_get_int(v[2 + m], 0);
     k->written = pg_get_bool(v[6]);
-    if (breaks_order(&k->now)) {
+    if (breaks_order(&k->now) && !r->a->o->any_order) {
         r->a->campaigns[k->index].left_alone = true;
         r->a->broken = true;
     }

@@ -20,7 +20,18 @@ int rows_prepare(struct applying *a, struct err *e)
 
 /* ---- sending the batch ---- */
 
-/* An error text with a '?' for each letter that the server's encoding may lack. */
+void apply_put_ascii(struct buf *b, struct slice text)
+{
+    size_t i;
+
+    for (i = 0; i < text.n; i++) {
+        unsigned char c = (unsigned char)text.p[i];
+
+        if ((c & 0xc0) != 0x80)
+            buf_addc(b, c < 0x80 ? text.p[i] : '?');
+    }
+}
+
 static void put_ascii(struct buf *b, struct slice v)
 {
     uint32_t n = 0;
@@ -33,12 +44,7 @@ static void put_ascii(struct buf *b, struct slice v)
     for (i = 0; i < v.n; i++)
         n += ((unsigned char)v.p[i] & 0xc0) != 0x80; /* all but the later bytes of a letter */
     pg_put_u32(b, n);
-    for (i = 0; i < v.n; i++) {
-        unsigned char c = (unsigned char)v.p[i];
-
-        if ((c & 0xc0) != 0x80)
-            buf_addc(b, c < 0x80 ? v.p[i] : '?');
-    }
+    apply_put_ascii(b, v);
 }
 
 static void put_state(struct buf *b, const struct row_state *r, bool ascii)
@@ -163,7 +169,7 @@ static int take_written(void *ctx, const struct slice *v, size_t n, struct err *
     if (i == SIZE_MAX)
         return -1;
     w->a->fate[i] = FATE_WRITTEN;
-    if (pg_get_bool(v[1])) {
+    if (pg_get_bool(v[1]) && !w->a->o->any_order) {
         w->a->campaigns[w->a->c[i].campaign_index].left_alone = true;
         w->a->broken = true;
     }
@@ -253,6 +259,8 @@ static int take_again(void *ctx, const struct store_row *now, struct err *e)
     if (!a->o->redecide) {
         if (row_state_eq(&now->state, &c->before))
             c->outcome = OUTCOME_PLANNED;
+        else if (row_state_eq(&now->state, &c->after))
+            c->outcome = OUTCOME_MOOT;
         return 0;
     }
     rc = a->o->redecide(a->o->ctx, now, c, e);
