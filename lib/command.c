@@ -218,6 +218,29 @@ static bool is_dry_run(const char *arg)
            (arg[0] == '-' && strchr(arg, 'n') && strspn(arg + 1, "nqv") == strlen(arg + 1));
 }
 
+void command_put_acting(struct buf *b, const char *program, const char *verb, const char *dbname,
+                        bool fix_total, const char *file)
+{
+    const char *slash = strrchr(program, '/');
+    struct buf path = BUF_INIT;
+
+    if (slash)
+        buf_add(&path, program, (size_t)(slash - program) + 1);
+    buf_adds(&path, "reconcile");
+    command_put_word(b, buf_str(&path));
+    b->failed = b->failed || path.failed;
+    buf_release(&path);
+    buf_addf(b, " %s", verb);
+    if (dbname)
+        command_put_option(b, "-d", dbname);
+    if (fix_total)
+        buf_adds(b, " --fix-total");
+    buf_addc(b, ' ');
+    if (*file == '-')
+        buf_adds(b, "./"); /* not an option */
+    command_put_word(b, file);
+}
+
 void command_put_applying(struct buf *b, int argc, char *const *argv, int words)
 {
     int i;

@@ -17,8 +17,14 @@ void command_put_argument(struct buf *b, const char *arg);
 /* Appends a blank, an option's name, and its value likewise. */
 void command_put_option(struct buf *b, const char *name, const char *value);
 
-/* Appends the same command line with --apply, which comes after the first
- * `words` words: those of the tool and its command. */
+/* Appends the same command line without -n and with --apply, which comes after
+ * the first `words` words, those of the tool and its command; 0: it needs none. */
 void command_put_applying(struct buf *b, int argc, char *const *argv, int words);
+
+/* Appends the `reconcile` command that carries out or undoes a file of actions:
+ * verb is apply or revert, program the argv[0] of the one that is running and
+ * lies beside it. dbname NULL: libpq's own. */
+void command_put_acting(struct buf *b, const char *program, const char *verb, const char *dbname,
+                        bool fix_total, const char *file);
 
 #endif

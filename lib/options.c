@@ -15,9 +15,13 @@
 #define REPLAY TOOL_BIT(TOOL_REPLAY)
 #define AUDIT TOOL_BIT(TOOL_AUDIT)
 #define POLL TOOL_BIT(TOOL_POLL)
+#define APPLY TOOL_BIT(TOOL_APPLY)
+#define REVERT TOOL_BIT(TOOL_REVERT)
 #define RECONCILE TOOL_BIT(TOOL_RECONCILE)
 #define EVIDENCE (REPLAY | POLL) /* those that bring evidence */
-#define EVERY (REPLAY | AUDIT | POLL)
+#define DECIDING (REPLAY | AUDIT | POLL)
+#define ACTING (APPLY | REVERT) /* those that carry out what was decided before */
+#define EVERY (DECIDING | ACTING)
 
 #define GIB (INT64_C(1) << 30)
 /* A request without a limit could hold a run for ever; libcurl's own limit is 2^31 ms. */
@@ -33,10 +37,12 @@ static const struct opt table[] = {
     {"dbname", 'd', "CONNINFO", EVERY, OPT_TEXT, AT(dbname),
      "libpq connection string or URI; PG* variables, service and password files work", NULL,
      "libpq's", NULL, NEEDS_DATABASE, 0, 0},
-    {"apply", 0, NULL, EVERY, OPT_FLAG, AT(apply_given), "write the corrections", NULL, "a dry run",
-     NULL, 0, 0, 0},
-    {"dry-run", 'n', NULL, EVERY, OPT_FLAG, AT(dry_run),
+    {"apply", 0, NULL, DECIDING, OPT_FLAG, AT(apply_given), "write the corrections", NULL,
+     "a dry run", NULL, 0, 0, 0},
+    {"dry-run", 'n', NULL, DECIDING, OPT_FLAG, AT(dry_run),
      "write nothing; wins over --apply, wherever given", NULL, NULL, NULL, 0, 0, 0},
+    {"dry-run", 'n', NULL, ACTING, OPT_FLAG, AT(dry_run),
+     "write nothing: tell what would be written", NULL, NULL, NULL, 0, 0, 0},
     {"batch", 0, "ROWS", EVERY, OPT_NUMBER, AT(batch), "corrections per transaction at most",
      "5000", NULL, NULL, NEEDS_DATABASE, 1, 1000000},
     {"single-transaction", 0, NULL, EVERY, OPT_FLAG, AT(single_transaction),
@@ -54,11 +60,19 @@ static const struct opt table[] = {
      0, 0},
     {"pause", 0, "MS", EVERY, OPT_MILLISECONDS, AT(pause), "pause between batches, milliseconds",
      "0", NULL, NULL, NEEDS_DATABASE, 0, 0},
+    {"journal", 0, "FILE", EVERY, OPT_DISK_FILE, AT(journal),
+     "where a run that writes keeps what it wrote, for reconcile revert", NULL,
+     "journal-RUN.jsonl.gz in --state-dir", NULL, NEEDS_DATABASE, 0, 0},
+    {"no-journal", 0, NULL, EVERY, OPT_FLAG, AT(no_journal), "keep no journal", NULL, NULL, NULL,
+     NEEDS_DATABASE, 0, 0},
+    {"state-dir", 0, "DIR", EVERY, OPT_DISK_FILE, AT(state_dir), "where journals are kept", NULL,
+     "$STATE_DIRECTORY, $XDG_STATE_HOME/reconcile or ~/.local/state/reconcile", NULL,
+     NEEDS_DATABASE, 0, 0},
 
-    {.tools = EVERY, .help = "Scope"},
-    {"campaign", 0, "ID|NAME", EVERY, OPT_LIST, AT(campaign),
+    {.tools = DECIDING, .help = "Scope"},
+    {"campaign", 0, "ID|NAME", DECIDING, OPT_LIST, AT(campaign),
      "this campaign; repeatable; a name must be unique", NULL, NULL, NULL, NEEDS_DATABASE, 0, 0},
-    {"tenant", 0, "ID", EVERY, OPT_LIST, AT(tenant), "this tenant's campaigns; repeatable", NULL,
+    {"tenant", 0, "ID", DECIDING, OPT_LIST, AT(tenant), "this tenant's campaigns; repeatable", NULL,
      NULL, NULL, NEEDS_DATABASE, 0, 0},
     {"all", 0, NULL, EVIDENCE, OPT_FLAG, AT(all), "every campaign", NULL,
      "those the evidence touches", NULL, NEEDS_DATABASE, 0, 0},
@@ -125,17 +139,17 @@ static const struct opt table[] = {
      NULL, 0, 1, 1024},
 
     {.tools = EVERY, .help = "Deciding"},
-    {"app-zone", 0, "ZONE", EVERY, OPT_TEXT, AT(app_zone),
+    {"app-zone", 0, "ZONE", DECIDING | APPLY, OPT_TEXT, AT(app_zone),
      "zone of the application, and of dates and times without offset in options",
      "America/Sao_Paulo", NULL, NULL, 0, 0, 0},
-    {"settle", 0, "AGE", EVERY, OPT_AGE, AT(settle), "leave rows younger than this to the next run",
-     "15m", NULL, NULL, 0, 0, 0},
+    {"settle", 0, "AGE", DECIDING, OPT_AGE, AT(settle),
+     "leave rows younger than this to the next run", "15m", NULL, NULL, 0, 0, 0},
     {"any-instance", 0, NULL, REPLAY, OPT_FLAG, AT(any_instance),
      "let every instance speak for every row", NULL, NULL, NULL, NEEDS_DATABASE, 0, 0},
     {"rebuild", 0, NULL, REPLAY, OPT_FLAG, AT(policy.rebuild),
      "believe only the evidence, and take back what it does not prove", NULL, NULL, NULL,
      NEEDS_DATABASE, 0, 0},
-    {"failed-wins", 0, "always|unless-delivered", EVERY, OPT_CHOICE, AT(failed_wins),
+    {"failed-wins", 0, "always|unless-delivered", DECIDING, OPT_CHOICE, AT(failed_wins),
      "when a failure is the final status", "always", NULL, NULL, 0, 0, 0},
     {"timestamps", 0, "fill|earliest", EVIDENCE, OPT_CHOICE, AT(timestamps),
      "fill in times that are missing, or take the earliest known", "fill", NULL, NULL, 0, 0, 0},
@@ -144,7 +158,7 @@ static const struct opt table[] = {
     {"approximate-times", 0, "observed|null", EVIDENCE, OPT_CHOICE, AT(approximate_times),
      "use times that are only upper bounds, or treat them as unknown", "observed", NULL, NULL, 0, 0,
      0},
-    {"instance-health", 0, NULL, EVERY, OPT_FLAG, AT(instance_health),
+    {"instance-health", 0, NULL, DECIDING | APPLY, OPT_FLAG, AT(instance_health),
      "write the instances' counters of the day too", NULL, NULL, NULL, NEEDS_DATABASE, 0, 0},
     {"fix-total", 0, NULL, EVERY, OPT_FLAG, AT(fix_total), "write total_contacts too", NULL, NULL,
      NULL, NEEDS_DATABASE, 0, 0},
@@ -168,9 +182,12 @@ static const struct opt table[] = {
      NULL, 0, 0, 0},
     {"details", 0, NULL, EVERY, OPT_FLAG, AT(report.details), "list every correction", NULL, NULL,
      NULL, 0, 0, 0},
-    {"explain", 0, "MESSAGE_ID", EVERY, OPT_TEXT, AT(explain),
+    {"explain", 0, "MESSAGE_ID", DECIDING, OPT_TEXT, AT(explain),
      "tell everything known about one message, and why it is decided so", NULL, NULL, NULL, 0, 0,
      0},
+    {"plan-out", 0, "FILE", DECIDING, OPT_DISK_FILE, AT(plan_out),
+     "write the corrections of a dry run as a plan, for reconcile apply", NULL, NULL, NULL,
+     NEEDS_DATABASE, 0, 0},
     {"states-out", 0, "FILE", REPLAY, OPT_FILE, AT(states_out),
      "write the folded evidence; gzip if it ends in .gz; - is stdout, which needs -o FILE", NULL,
      NULL, NULL, 0, 0, 0},
@@ -313,7 +330,8 @@ static int check_poll(const struct options *o, struct err *e)
 
 static void derive(struct options *o)
 {
-    o->apply = o->apply_given && !o->dry_run;
+    o->acts = o->tool == TOOL_APPLY || o->tool == TOOL_REVERT;
+    o->apply = (o->apply_given || o->acts) && !o->dry_run;
     o->status_codes_named = options_given(o, "status-codes");
     o->policy.failed_unless_delivered = o->failed_wins == 1;
     o->policy.earliest = o->timestamps == 1;
@@ -330,8 +348,10 @@ static int check_operands(const struct options *o, struct err *e)
 {
     size_t from_stdin = 0;
 
-    if (o->tool != TOOL_REPLAY && o->archives > 0)
-        return err_set(e, EXIT_USAGE, "unexpected argument \"%s\"", o->archive[0]);
+    if (o->acts && o->archives == 0)
+        return err_set(e, EXIT_USAGE, "a %s is needed", o->tool == TOOL_APPLY ? "PLAN" : "JOURNAL");
+    if (o->tool != TOOL_REPLAY && o->archives > o->acts)
+        return err_set(e, EXIT_USAGE, "unexpected argument \"%s\"", o->archive[o->acts]);
     if (o->tool == TOOL_REPLAY && o->archives == 0 && o->states_in.n == 0)
         return err_set(e, EXIT_USAGE, "an ARCHIVE or --states-in is needed");
     for (size_t i = 0; i < o->archives && from_stdin == 0; i++)
@@ -381,12 +401,20 @@ static int check_outputs(const struct options *o, struct err *e)
 {
     const struct {
         const char *name, *path;
-    } out[] = {{"output", o->output}, {"states-out", o->states_out}, {"rejects", o->rejects}};
+    } out[] = {{"output", o->output},
+               {"states-out", o->states_out},
+               {"rejects", o->rejects},
+               {"plan-out", o->plan_out},
+               {"journal", o->journal}};
     const size_t n = sizeof out / sizeof *out;
 
     if (o->states_out && strcmp(o->states_out, "-") == 0 && strcmp(o->output, "-") == 0)
         return err_set(e, EXIT_USAGE,
                        "--states-out - needs -o FILE, as the report goes to stdout too");
+    if (o->plan_out && o->apply)
+        return err_set(e, EXIT_USAGE, "--plan-out cannot be used with --apply");
+    if (o->journal && o->no_journal)
+        return err_set(e, EXIT_USAGE, "--journal cannot be used with --no-journal");
     for (size_t i = 0; i < n; i++)
         for (size_t k = i + 1; k < n; k++)
             if (out[i].path && out[k].path && strcmp(out[i].path, out[k].path) == 0 &&
@@ -429,6 +457,14 @@ static const struct {
     [TOOL_AUDIT] = {TOOL_AUDIT, "reconcile audit", "reconcile audit [options]",
                     "Decides every row by what it records itself, and counts the campaigns again. "
                     "Without --apply nothing is written: the report says what would be."},
+    [TOOL_APPLY] = {TOOL_APPLY, "reconcile apply", "reconcile apply [options] PLAN",
+                    "Carries out a plan that a dry run wrote with --plan-out. A row that no longer "
+                    "holds what the plan says is left alone; the campaigns are counted again. "
+                    "Writes unless -n is given."},
+    [TOOL_REVERT] = {TOOL_REVERT, "reconcile revert", "reconcile revert [options] JOURNAL",
+                     "Undoes what a run wrote, by its journal. A row that no longer holds what the "
+                     "run wrote is left alone; the campaigns are counted again. Writes unless -n "
+                     "is given."},
     [TOOL_RECONCILE] = {TOOL_RECONCILE, "reconcile", "reconcile COMMAND [options]",
                         "Corrects the campaigns' rows and counters without archives."},
 };

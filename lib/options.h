@@ -19,7 +19,15 @@
 
 /* What has options of its own. TOOL_RECONCILE stands before the command is
  * known: options_parse then finds it in argv[1]. */
-enum tool { TOOL_REPLAY, TOOL_POLL, TOOL_AUDIT, TOOL_RECONCILE, TOOL_COUNT };
+enum tool {
+    TOOL_REPLAY,
+    TOOL_POLL,
+    TOOL_AUDIT,
+    TOOL_APPLY,
+    TOOL_REVERT,
+    TOOL_RECONCILE,
+    TOOL_COUNT
+};
 
 #define OPTIONS_GIVEN_MAX 128 /* entries of the table at most */
 
@@ -29,7 +37,8 @@ struct options {
 
     /* database and writing */
     const char *dbname;      /* NULL: libpq's own defaults */
-    bool apply;              /* write: --apply, and not -n */
+    bool acts;               /* the tool carries out a file of actions: apply, revert */
+    bool apply;              /* write: --apply or a tool that acts, and not -n */
     bool dry_run;            /* -n was given */
     int64_t batch;           /* corrections per transaction at most */
     bool single_transaction; /* all of them in one */
@@ -38,6 +47,9 @@ struct options {
     int64_t max_lag;         /* µs that a standby may be behind; 0: not looked at */
     int64_t recheck;         /* µs after which campaigns are counted once more; 0: they are not */
     bool verify;             /* decide again after writing */
+    const char *journal;     /* NULL: a name of its own, in the state directory */
+    bool no_journal;
+    const char *state_dir; /* NULL: that of the environment */
 
     /* scope */
     struct opt_list campaign, tenant; /* ids, or names of campaigns */
@@ -47,7 +59,8 @@ struct options {
     int64_t sent_since, sent_until;   /* µs; sent_at, likewise */
 
     /* input */
-    char **archive; /* the operands as given; owned, the texts are argv's */
+    char **archive; /* the operands as given, of those that act the one file; owned, the texts
+                     * are argv's */
     size_t archives;
     struct opt_list states_in;
     bool offline;       /* no database */
@@ -80,10 +93,10 @@ struct options {
     struct opt_limit max_corrections;
 
     /* output */
-    const char *states_out, *rejects; /* NULL: none */
-    const char *output;               /* "-": stdout */
-    const char *explain;              /* a message id; NULL: none */
-    struct report_options report;     /* --format --details --verbose */
+    const char *states_out, *rejects, *plan_out; /* NULL: none */
+    const char *output;                          /* "-": stdout */
+    const char *explain;                         /* a message id; NULL: none */
+    struct report_options report;                /* --format --details --verbose */
     bool quiet, verbose;
 
     /* as read, before it became one of the above */

@@ -5,8 +5,10 @@
 #include "pipeline_parts.h"
 #include "report.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 static void count_distinct(struct pipeline *p)
@@ -57,6 +59,7 @@ static void pipeline_init(struct pipeline *p, const struct options *o, int64_t s
                           const volatile sig_atomic_t *interrupted)
 {
     char at[TIME_TEXT_SIZE];
+    uint32_t random;
 
     memset(p, 0, sizeof *p);
     p->o = o;
@@ -65,8 +68,11 @@ static void pipeline_init(struct pipeline *p, const struct options *o, int64_t s
     directory_init(&p->directory);
     directory_init(&p->polled);
     (void)time_format(started, at);
-    (void)snprintf(p->run.id, sizeof p->run.id, "%.4s%.2s%.2sT%.2s%.2s%.2s%.3sZ-%d", at, at + 5,
-                   at + 8, at + 11, at + 14, at + 17, at + 20, (int)getpid());
+    /* Names files, and in a container process ids come again. */
+    if (getrandom(&random, sizeof random, 0) != (ssize_t)sizeof random)
+        random = (uint32_t)getpid();
+    (void)snprintf(p->run.id, sizeof p->run.id, "%.4s%.2s%.2sT%.2s%.2s%.2s%.3sZ-%08" PRIx32, at,
+                   at + 5, at + 8, at + 11, at + 14, at + 17, at + 20, random);
     p->run.tool = tool_name(o->tool);
     p->run.offline = o->offline;
     p->run.rebuild = o->policy.rebuild;
@@ -78,6 +84,9 @@ static void pipeline_init(struct pipeline *p, const struct options *o, int64_t s
     p->run.archives = &p->archives;
     explain_init(&p->explain, o->explain);
     p->run.explain = o->explain ? &p->explain : NULL;
+    p->origin.run = p->run.id;
+    p->origin.system = p->system;
+    p->origin.archives = &p->archives;
 }
 
 static void pipeline_release(struct pipeline *p)
@@ -105,6 +114,7 @@ static void pipeline_release(struct pipeline *p)
     free(p->run.correction);
     free(p->run.gap);
     explain_release(&p->explain);
+    actions_release(&p->actions);
     warnings_release(&p->warnings);
     buf_release(&p->command);
 }
@@ -118,9 +128,12 @@ static int connect_store(struct pipeline *p, struct err *e)
     if (store_open(&p->store, &so, e) < 0)
         return -1;
     p->run.kinds = store_kinds(p->store);
+    if (pipeline_read_origin(p, e) < 0)
+        return -1;
     if (!p->o->apply)
         return 0;
-    while ((note = store_note(p->store, i++, p->o->instance_health)))
+    while (p->o->tool != TOOL_REVERT &&
+           (note = store_note(p->store, i++, p->o->instance_health)) != NULL)
         warnings_add(&p->warnings, "%s", note);
     return store_lock(p->store, p->o->lock_wait, e);
 }
@@ -136,21 +149,61 @@ static int run_offline(struct pipeline *p, struct err *e)
     return pipeline_write_states(p, e);
 }
 
-static int run_online(struct pipeline *p, struct err *e)
+/* Replay and audit. */
+static int run_archives(struct pipeline *p, struct err *e)
 {
-    if (p->o->tool == TOOL_POLL) {
-        if (connect_store(p, e) < 0 || pipeline_poll(p, e) < 0)
-            return -1;
-        return p->o->apply && p->o->verify ? pipeline_verify(p, e) : 0;
-    }
-    if (connect_store(p, e) < 0 || pipeline_fold(p, e) < 0 || pipeline_decide(p, e) < 0)
+    if (pipeline_fold(p, e) < 0 || pipeline_decide(p, e) < 0)
         return -1;
     count_distinct(p);
-    if (pipeline_write_states(p, e) < 0)
+    return pipeline_write_states(p, e);
+}
+
+static int run_online(struct pipeline *p, struct err *e)
+{
+    bool polls = p->o->tool == TOOL_POLL;
+    int status;
+
+    if (pipeline_open_journal(p, e) < 0 || connect_store(p, e) < 0)
         return -1;
-    if (p->o->apply && pipeline_apply(p, e) < 0)
+    status = polls        ? pipeline_poll(p, e) /* which writes as it goes */
+             : p->o->acts ? pipeline_act(p, e)
+                          : run_archives(p, e);
+    if (status < 0)
         return -1;
-    return p->o->apply && p->o->verify ? pipeline_verify(p, e) : 0;
+    if (!p->o->apply)
+        return pipeline_write_plan(p, e);
+    if (!polls && pipeline_apply(p, e) < 0)
+        return -1;
+    return p->o->verify ? pipeline_verify(p, e) : 0;
+}
+
+/* The command that goes on from here: writes what a dry run found, or undoes
+ * what was written. */
+static void put_command(struct pipeline *p, int argc, char *const *argv)
+{
+    const struct options *o = p->o;
+
+    if (o->offline)
+        return;
+    if (o->apply) {
+        pipeline_put_undo(p, argv[0]);
+        return;
+    }
+    if (o->plan_out)
+        command_put_acting(&p->command, argv[0], "apply", o->dbname, o->fix_total, o->plan_out);
+    else
+        command_put_applying(&p->command, argc, argv, o->acts ? 0 : o->tool == TOOL_REPLAY ? 1 : 2);
+    p->run.command = buf_str(&p->command);
+}
+
+/* A journal whose last mark is lost still counts: the server is asked. */
+static void close_journal(struct pipeline *p)
+{
+    struct err e = ERR_INIT;
+
+    if (actions_journal_close(p->journal, &e) < 0)
+        log_warning("%s", e.text);
+    p->journal = NULL;
 }
 
 int pipeline_run(const struct options *o, int argc, char *const *argv, int64_t started,
@@ -161,10 +214,6 @@ int pipeline_run(const struct options *o, int argc, char *const *argv, int64_t s
     int status;
 
     pipeline_init(&p, o, started, interrupted);
-    if (!o->offline && !o->apply) {
-        command_put_applying(&p.command, argc, argv, o->tool == TOOL_REPLAY ? 1 : 2);
-        p.run.command = buf_str(&p.command);
-    }
     status = o->offline ? run_offline(&p, &failure) : run_online(&p, &failure);
     if (status < 0) {
         log_error("%s", failure.text);
@@ -172,6 +221,10 @@ int pipeline_run(const struct options *o, int argc, char *const *argv, int64_t s
     } else {
         status = exit_status(&p);
     }
+    put_command(&p, argc, argv);
+    if (failure.status != 0 && !p.tells && o->apply && p.run.command)
+        log_note("to undo what was written: %s", p.run.command);
+    close_journal(&p);
     /* A refused run still shows what it found; one that failed has found nothing whole. */
     if (failure.status == 0 || p.tells) {
         if (write_report(&p, &second) < 0) {

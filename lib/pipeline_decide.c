@@ -270,9 +270,11 @@ static void take_outcomes(struct pipeline *p, const struct apply_summary *sum)
     for (i = 0; i < p->run.corrections; i++) {
         const struct correction *c = &p->run.correction[i];
 
-        if (c->outcome == OUTCOME_MOOT && c->evidence)
+        if (c->outcome == OUTCOME_MOOT && (c->evidence || p->o->acts))
             n->already_processed++;
     }
+    if (p->o->acts)
+        n->matched = p->action_rows - n->updated_without_evidence;
     if (p->partial)
         return; /* the last part will see what is left */
     for (i = 0; i < p->run.campaigns; i++) {
@@ -286,9 +288,9 @@ static void take_outcomes(struct pipeline *p, const struct apply_summary *sum)
                      ident_format(p->run.kinds.campaign, c->id, id));
         p->incomplete = true;
     }
-    n->conflicts = sum->conflicts;
+    n->conflicts = sum->conflicts + p->conflicts;
     n->busy = sum->busy;
-    if (sum->conflicts > 0 || sum->busy > 0)
+    if (n->conflicts > 0 || sum->busy > 0)
         p->incomplete = true;
 }
 
@@ -305,8 +307,11 @@ static int put_evidence(void *ctx, const struct correction *c, struct buf *b, st
 
 int pipeline_apply(struct pipeline *p, struct err *e)
 {
+    bool reverts = p->o->tool == TOOL_REVERT;
     const struct apply_effects effects = {p->run.id, p->o->instance_health, p->o->app_zone_table,
                                           put_evidence, p};
+    const struct apply_journal journal = {actions_journal_intent, actions_journal_committed,
+                                          p->journal};
     const struct apply_options ao = {
         .batch = (size_t)p->o->batch,
         .single_transaction = p->o->single_transaction,
@@ -317,9 +322,11 @@ int pipeline_apply(struct pipeline *p, struct err *e)
         .batch_time = BATCH_TIME,
         .max_lag = p->o->max_lag,
         .recheck = p->partial ? 0 : p->o->recheck,
-        .redecide = judge_again,
+        .any_order = reverts,
+        .redecide = p->o->acts ? NULL : judge_again,
         .ctx = &p->judge,
-        .effects = &effects,
+        .journal = p->journal ? &journal : NULL,
+        .effects = reverts ? NULL : &effects, /* what was written besides stays */
     };
     struct apply_summary sum = {0};
     int status;
@@ -328,6 +335,8 @@ int pipeline_apply(struct pipeline *p, struct err *e)
         p->tells = p->run.refused = true;
         return err_set(e, EXIT_FAILED, "nothing was written");
     }
+    if (p->journal)
+        actions_journal_scope(p->journal, p->run.campaign, p->run.campaigns);
     status = apply_run(p->store, &ao, p->run.correction, p->run.corrections, p->run.campaign,
                        p->run.campaigns, &sum, e);
     if (status < 0 && p->o->tool == TOOL_POLL)

@@ -35,7 +35,8 @@ static int name_archives(struct pipeline *p, struct err *e)
         return -1;
     if (refuse_archive(p, "output", p->o->output, e) < 0 ||
         refuse_archive(p, "states-out", p->o->states_out, e) < 0 ||
-        refuse_archive(p, "rejects", p->o->rejects, e) < 0)
+        refuse_archive(p, "rejects", p->o->rejects, e) < 0 ||
+        refuse_archive(p, "plan-out", p->o->plan_out, e) < 0)
         return -1;
     if (p->list.n == 0 && p->o->archives > 0)
         warnings_add(&p->warnings, "no archive found: the directories given hold no files");

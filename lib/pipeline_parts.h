@@ -6,6 +6,7 @@
 #ifndef RECONCILE_PIPELINE_PARTS_H
 #define RECONCILE_PIPELINE_PARTS_H
 
+#include "actions.h"
 #include "archives.h"
 #include "checks.h"
 #include "explain.h"
@@ -37,6 +38,12 @@ struct pipeline {
     struct explain explain;
     struct warnings warnings;
     struct buf command;
+    struct actions_origin origin;
+    char system[STORE_TEXT_SIZE];
+    struct actions_journal *journal; /* of a run that writes; NULL: none is kept */
+    struct actions actions;          /* what apply and revert carry out */
+    uint64_t action_rows;            /* rows that these name */
+    uint64_t conflicts;              /* actions that no correction stands for, and left alone */
     struct run run;
     bool partial;    /* not the last decision of a run: what it finds is not told */
     bool tells;      /* the run failed, but its report is worth having */
@@ -65,6 +72,27 @@ void pipeline_check(struct pipeline *p);
 
 /* Writes what was decided, if nothing refuses. */
 int pipeline_apply(struct pipeline *p, struct err *e);
+
+/* ---- pipeline_actions.c: plans and journals ---- */
+
+/* With --apply: sees to it that a journal can be kept. Before all else. */
+int pipeline_open_journal(struct pipeline *p, struct err *e);
+
+/* What plans and journals say of the database; once it is connected. */
+int pipeline_read_origin(struct pipeline *p, struct err *e);
+
+/* --plan-out, of what a dry run has decided. */
+int pipeline_write_plan(struct pipeline *p, struct err *e);
+
+/* Makes run.command what would undo the run, if it wrote. program: argv[0]. */
+void pipeline_put_undo(struct pipeline *p, const char *program);
+
+/* Reads the plan or journal and compares it with the database -> p->run. */
+int pipeline_act(struct pipeline *p, struct err *e);
+
+/* Compares once more, in a snapshot of its own and without a word -> p->run,
+ * which then holds what could still be written, conflicts left out. */
+int pipeline_act_again(struct pipeline *p, struct err *e);
 
 /* ---- pipeline_poll.c: asking Evolution ---- */
 

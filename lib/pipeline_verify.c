@@ -124,7 +124,9 @@ int pipeline_verify(struct pipeline *p, struct err *e)
     p->parts = part;
     p->partial = true; /* its warnings have been told */
     empty(&p->run);
-    status = p->o->tool == TOOL_POLL ? pipeline_judge_poll(p, e) : pipeline_judge_again(p, e);
+    status = p->o->tool == TOOL_POLL ? pipeline_judge_poll(p, e)
+             : p->o->acts            ? pipeline_act_again(p, e)
+                                     : pipeline_judge_again(p, e);
     p->partial = false;
     if (status == 0)
         left = count_left(&p->run);

@@ -448,8 +448,11 @@ static void put_conclusion(struct buf *b, const struct run *r)
     if (s.locked > 0)
         buf_addf(b, "%" PRIu64 " campaign%s counters were not written: locked to the end\n",
                  s.locked, s.locked == 1 ? "'s" : "s'");
-    if (any && r->command) {
-        buf_addf(b, "\nTo %s:\n  ", r->applied ? "undo them" : "write them");
+    if ((any || r->applied) && r->command) {
+        buf_addf(b, "\nTo %s:\n  ",
+                 !r->applied      ? "write them"
+                 : all_applied(r) ? "undo them"
+                                  : "undo what was written before");
         textw_name(b, slice_of(r->command), SIZE_MAX); /* whole, to be copied */
         buf_addc(b, '\n');
     }

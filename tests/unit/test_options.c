@@ -228,7 +228,9 @@ static void each_command_takes_its_own_options(void **state)
     RECONCILE_REFUSED("unknown option \"--rebuild\"", "audit", "--rebuild");
     RECONCILE_REFUSED("unexpected argument \"x\"", "audit", "x");
     REPLAY_REFUSED("unknown option \"--sent-since\"", "--sent-since=1d", "x");
-    REPLAY_REFUSED("unknown option \"--plan-out\"", "--plan-out=p", "x");
+    RECONCILE_REFUSED("unknown option \"--apply\"", "apply", "--apply", "plan");
+    RECONCILE_REFUSED("unknown option \"--plan-out\"", "apply", "--plan-out=p", "plan");
+    RECONCILE_REFUSED("unknown option \"--campaign\"", "revert", "--campaign=c", "journal");
 }
 
 static void a_replaced_now_must_be_a_time(void **state)
