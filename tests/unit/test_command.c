@@ -104,6 +104,46 @@ static void an_option_is_put_with_its_value(void **state)
     buf_release(&b);
 }
 
+static void the_command_that_acts_lies_beside_the_one_that_runs(void **state)
+{
+    static const struct {
+        const char *program, *verb, *dbname, *file, *wanted;
+        bool fix_total;
+    } cases[] = {
+        {"replay", "revert", NULL, "j.gz", "reconcile revert j.gz", false},
+        {"/opt/my bin/replay", "apply", "dbname=app", "/tmp/p",
+         "'/opt/my bin/reconcile' apply -d dbname=app /tmp/p", false},
+        {"./reconcile", "apply", "host=x password=geheim", "-p",
+         "./reconcile apply -d host=x --fix-total ./-p", true},
+        {"replay", "revert", "app", "it's", "reconcile revert -d app 'it'\\''s'", false},
+    };
+    size_t i;
+
+    (void)state;
+    for (i = 0; i < COUNT_OF(cases); i++) {
+        struct buf b = BUF_INIT;
+
+        command_put_acting(&b, cases[i].program, cases[i].verb, cases[i].dbname, cases[i].fix_total,
+                           cases[i].file);
+        assert_string_equal(buf_str(&b), cases[i].wanted);
+        buf_release(&b);
+    }
+}
+
+static void a_rehearsal_goes_without_its_n(void **state)
+{
+    static char words[][12] = {"reconcile", "apply", "-n", "-d", "app", "-qn", "plan", "--dry-run"};
+    char *argv[COUNT_OF(words)];
+    struct buf b = BUF_INIT;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(words); i++)
+        argv[i] = words[i];
+    command_put_applying(&b, (int)COUNT_OF(argv), argv, 0);
+    assert_string_equal(buf_str(&b), "reconcile apply -d app plan");
+    buf_release(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -111,6 +151,8 @@ int main(void)
         cmocka_unit_test(passwords_are_left_out_of_conninfos),
         cmocka_unit_test(passwords_are_left_out_of_uris),
         cmocka_unit_test(an_option_is_put_with_its_value),
+        cmocka_unit_test(the_command_that_acts_lies_beside_the_one_that_runs),
+        cmocka_unit_test(a_rehearsal_goes_without_its_n),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -233,6 +233,43 @@ static void each_command_takes_its_own_options(void **state)
     RECONCILE_REFUSED("unknown option \"--campaign\"", "revert", "--campaign=c", "journal");
 }
 
+static void what_acts_takes_one_file_and_writes(void **state)
+{
+    (void)state;
+    RECONCILE("apply", "-d", "app", "plan.gz");
+    assert_int_equal(o.tool, TOOL_APPLY);
+    assert_true(o.acts && o.apply);
+    assert_int_equal(o.archives, 1);
+    assert_string_equal(o.archive[0], "plan.gz");
+    RECONCILE("revert", "journal.gz", "-n", "--state-dir=s");
+    assert_int_equal(o.tool, TOOL_REVERT);
+    assert_true(o.acts && !o.apply);
+    assert_string_equal(o.state_dir, "s");
+    RECONCILE_REFUSED("a PLAN is needed", "apply");
+    RECONCILE_REFUSED("a JOURNAL is needed", "revert", "-n");
+    RECONCILE_REFUSED("unexpected argument \"b\"", "revert", "a", "b");
+    RECONCILE_REFUSED("unknown option \"--instance-health\"", "revert", "--instance-health", "a");
+    RECONCILE("apply", "--instance-health", "--app-zone=UTC", "plan.gz");
+}
+
+static void plans_are_of_dry_runs_and_journals_of_others(void **state)
+{
+    (void)state;
+    REPLAY("--plan-out=p", "x");
+    assert_string_equal(o.plan_out, "p");
+    REPLAY("--plan-out=p", "--apply", "-n", "x");
+    REPLAY_REFUSED("--plan-out cannot be used with --apply", "--plan-out=p", "--apply", "x");
+    REPLAY_REFUSED("--plan-out cannot be used with --offline", "--plan-out=p", "--offline", "x");
+    REPLAY_REFUSED("--journal cannot be used with --offline", "--journal=p", "--offline", "x");
+    REPLAY_REFUSED("--journal cannot be used with --no-journal", "--journal=p", "--no-journal",
+                   "x");
+    REPLAY_REFUSED("--output and --plan-out name the same file", "--plan-out=p", "-op", "x");
+    REPLAY_REFUSED("invalid value \"-\" for --plan-out: a file name is needed", "--plan-out=-",
+                   "x");
+    REPLAY("--apply", "--journal=j", "--state-dir=s", "x");
+    assert_string_equal(o.journal, "j");
+}
+
 static void a_replaced_now_must_be_a_time(void **state)
 {
     (void)state;
@@ -330,6 +367,8 @@ int main(void)
         cmocka_unit_test(no_zone_database_is_needed_without_local_times),
         cmocka_unit_test(what_does_not_go_together_is_refused),
         cmocka_unit_test(each_command_takes_its_own_options),
+        cmocka_unit_test(what_acts_takes_one_file_and_writes),
+        cmocka_unit_test(plans_are_of_dry_runs_and_journals_of_others),
         cmocka_unit_test(a_replaced_now_must_be_a_time),
         cmocka_unit_test(help_and_version_come_before_any_check),
         cmocka_unit_test(help_names_every_option_within_eighty_columns),
