@@ -189,7 +189,7 @@ static void put_command(struct pipeline *p, int argc, char *const *argv)
         pipeline_put_undo(p, argv[0]);
         return;
     }
-    if (o->plan_out)
+    if (o->plan_out && !p->warnings.refused)
         command_put_acting(&p->command, argv[0], "apply", o->dbname, o->fix_total, o->plan_out);
     else
         command_put_applying(&p->command, argc, argv, o->acts ? 0 : o->tool == TOOL_REPLAY ? 1 : 2);

@@ -188,8 +188,7 @@ int pipeline_judge(struct pipeline *p, const struct idmap *touched, struct err *
         return -1;
     if (judge_all(p, all, e) < 0)
         return -1;
-    if (o->explain &&
-        explain_rows(&p->explain, &p->judge, p->store, &p->archives, e) < 0)
+    if (o->explain && explain_rows(&p->explain, &p->judge, p->store, &p->archives, e) < 0)
         return -1;
     if (o->policy.rebuild && !o->accept_partial && !p->partial)
         return check_gaps(&p->warnings, &p->judge, o->apply, e);

@@ -18,6 +18,7 @@ import world as worlds
 from oracle import decide
 from runs import OPEN, Runs, at_once, stored_counters
 from test_poll import Shop, polls  # noqa: F401
+from test_roles import READ, WRITE, grant
 
 SENT = 1760954400 * 1000000  # 2025-10-20 10:00 UTC
 READ_LATER = "2025-10-20T11:00:00Z"
@@ -261,6 +262,8 @@ def test_what_apply_would_refuse_is_put_into_no_plan(ten, acts, tmp_path):
     assert done.status == 4 and report["messages"]["updated"] == 10
     assert "p.gz" in done.said and "--max-corrections" in done.said
     assert (tmp_path / "p.gz").read_bytes() == b"of yesterday"
+    done = acts.run(ten, "--plan-out", "p.gz", "--max-corrections", "3", *OPEN, "a")
+    assert b"reconcile apply" not in done.out
 
 
 def test_the_limit_of_corrections_holds_for_a_plan(ten, acts):
@@ -307,6 +310,24 @@ def test_what_was_carried_out_can_be_verified(ten, acts):
     done, report = acts.revert(ten, acts.journals().pop(), "--verify")
     assert done.status == 4 and "1 correction(s)" in done.said, done
     assert report["messages"]["updated"] == 9
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_the_roles_of_the_manual_are_enough(server, acts, tmp_path, variant):
+    world = worlds.Maker("roles", variant).make()
+    names = world.save(tmp_path)
+    db = world.create(server, variant)
+    grant(db, fix_total=1)
+    before = everything(db)
+    dry = acts.run(db, "--plan-out", "p.gz", "--fix-total", *ALL, *names, user=READ)
+    assert dry.status in (1, 3), dry
+    assert acts.apply(db, "p.gz", "-n", "--fix-total", user=READ)[0].status == 1
+    assert acts.apply(db, "p.gz", "--fix-total", user=WRITE)[0].status == 0
+    assert everything(db) != before
+    journal = acts.journals().pop()
+    assert acts.revert(db, journal, "-n", user=READ)[0].status == 1
+    assert acts.revert(db, journal, user=WRITE)[0].status == 0
+    assert everything(db) == before
 
 
 def test_apply_takes_the_lock_and_waits_for_it(ten, acts):
