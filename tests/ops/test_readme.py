@@ -47,7 +47,8 @@ def test_links_lead_somewhere(page):
 @pytest.mark.parametrize("page", PAGES)
 def test_every_option_named_is_one(page, tmp_path):
     known = ""
-    for words in ["replay"], ["reconcile", "poll"], ["reconcile", "audit"]:
+    for words in (["replay"], ["reconcile", "poll"], ["reconcile", "audit"], ["reconcile", "apply"],
+                  ["reconcile", "revert"]):
         known += tool.run(words[0], words[1:] + ["--help"], tmp_path).out.decode()
     for option in re.findall(r"`(--[a-z-]+)", text(page)):
         assert re.search(r"%s\b" % option, known), option
