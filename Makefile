@@ -15,6 +15,7 @@
 ## sudo; with NO_INSTALL=1 they name it and stop.
 ##
 ## SANITIZE=address,undefined (or thread) builds in a directory of its own.
+## INFLATE=zlib does without ISA-L, which is used where pkg-config finds it.
 ## WERROR=1 makes warnings errors, V=1 shows the commands. A packager may set
 ## CC CFLAGS CPPFLAGS LDFLAGS DESTDIR PREFIX BINDIR MANDIR DOCDIR BASHCOMPDIR
 ## ZSHCOMPDIR SYSCONFDIR UNITDIR SYSUSERSDIR TMPFILESDIR.
@@ -49,7 +50,12 @@ SANITIZE ?=
 comma := ,
 BUILD := build$(if $(SANITIZE),-$(subst $(comma),-,$(SANITIZE)))$(if $(WERROR),-werror)
 
-PKGS := libcurl jansson libpq zlib
+# What inflates: isal where pkg-config finds ISA-L, else zlib, which is always
+# there. INFLATE=zlib does without the other.
+INFLATE ?= $(if $(shell $(PKG_CONFIG) --exists libisal 2>/dev/null && echo yes),isal,zlib)
+override INFLATE := $(INFLATE)
+
+PKGS := libcurl jansson libpq zlib $(if $(filter isal,$(INFLATE)),libisal)
 
 # pkg-config runs when a recipe first needs its answer, not when this file is
 # read: on a bare machine `make check` has to install it first.
@@ -74,7 +80,7 @@ endif
 SAN := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer)
 
 ALL_CPPFLAGS = -D_GNU_SOURCE -DRECONCILE_VERSION='"$(VERSION)"' $(FORTIFY) \
-	-Ilib -I$(BUILD)/gen $(CPPFLAGS)
+	$(if $(filter isal,$(INFLATE)),-DHAVE_ISAL) -Ilib -I$(BUILD)/gen $(CPPFLAGS)
 ALL_CFLAGS = -std=c11 $(WARNINGS) $(if $(WERROR),-Werror) \
 	-fstack-protector-strong -fPIE -pthread $(CFLAGS) $(SAN)
 ALL_LDFLAGS = -pie -pthread -Wl,-z,relro,-z,now -Wl,--as-needed $(SAN) $(LDFLAGS)
@@ -208,7 +214,7 @@ lint:
 # What clang-tidy has to know of the compiler's command line.
 lint-flags:
 	@echo '-std=c11 -D_GNU_SOURCE -Ilib -I$(BUILD)/gen $(BANNED) $(PKG_CFLAGS) $(WARNINGS)' \
-		'-DRECONCILE_VERSION="$(VERSION)"'
+		$(if $(filter isal,$(INFLATE)),-DHAVE_ISAL) '-DRECONCILE_VERSION="$(VERSION)"'
 
 format:
 	clang-format -i $(wildcard lib/*.[ch] replay/*.[ch] reconcile/*.[ch] completions/*.[ch] fixtures/*.[ch] tests/unit/*.[ch])

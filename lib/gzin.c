@@ -29,17 +29,23 @@ struct gzin {
     enum gzin_damage damage;
     int64_t now, mtime; /* µs */
 
-    unsigned char *in;     /* IN_SIZE bytes, owned */
-    size_t in_pos, in_len; /* not yet used: in[in_pos .. in_len) */
-    uint64_t in_base;      /* position in the file of in[0] */
-    bool in_ended;         /* nothing comes after in_len */
-    int read_errno;        /* why, if not because the file ends */
+    unsigned char *block; /* owned: INFLATER_BACK bytes, then IN_SIZE at in */
+    unsigned char *in;    /* what was read last; behind it what came before that */
+    ptrdiff_t in_pos;     /* may be as low as -INFLATER_BACK */
+    ptrdiff_t in_len;     /* not yet used: in[in_pos .. in_len) */
+    uint64_t in_base;     /* position in the file of in[0] */
+    off_t start;          /* offset of the descriptor when it was opened; -1: cannot be sought */
+    bool in_ended;        /* nothing comes after in_len */
+    int read_errno;       /* why, if not because the file ends */
 
     struct inflater *inflater; /* NULL for a plain archive */
     uint64_t member;           /* the current one's number */
     uint64_t whole;            /* members that ended as they should */
     uint64_t member_at;        /* its position in the file */
+    uint64_t data_at;          /* and that of its deflate data */
     uint32_t crc, length;      /* of what it gave so far */
+    uint64_t delivered;        /* bytes of it that were delivered */
+    uint64_t skip;             /* a second look: bytes of it that were delivered by the first */
 
     uint64_t bytes_in, bytes_out;
     char reason[160];
@@ -47,7 +53,7 @@ struct gzin {
 
 static uint64_t position(const struct gzin *g)
 {
-    return g->in_base + g->in_pos;
+    return g->in_base + (uint64_t)g->in_pos;
 }
 
 static void end_with(struct gzin *g, enum gzin_damage damage, const char *fmt, ...)
@@ -97,9 +103,11 @@ static bool have_input(struct gzin *g)
 {
     if (g->in_pos < g->in_len)
         return true;
-    g->in_base += g->in_len;
+    if (g->in_len >= INFLATER_BACK)
+        memcpy(g->block, g->in + g->in_len - INFLATER_BACK, INFLATER_BACK);
+    g->in_base += (uint64_t)g->in_len;
     g->in_pos = 0;
-    g->in_len = read_fully(g, g->in, IN_SIZE);
+    g->in_len = (ptrdiff_t)read_fully(g, g->in, IN_SIZE);
     return g->in_len > 0;
 }
 
@@ -221,6 +229,8 @@ static void read_header(struct gzin *g)
     }
     inflater_reset(g->inflater);
     g->crc = g->length = 0;
+    g->delivered = g->skip = 0;
+    g->data_at = position(g);
     g->place = IN_DATA;
 }
 
@@ -238,6 +248,36 @@ static void read_between(struct gzin *g)
     end_of_input(g, true);
 }
 
+/* Begins the data of the member anew, with zlib: it has the last word on what
+ * is damaged, so that the same file gives the same bytes and the same report
+ * whichever library the build has. False where zlib has spoken already, or
+ * where the file has changed and there is no way back. *nomem: no memory. */
+static bool look_again(struct gzin *g, bool *nomem)
+{
+    uint64_t base = g->data_at - g->data_at % IN_SIZE; /* the reads of the first look */
+    struct inflater *exact;
+
+    *nomem = false;
+    if (inflater_is_exact(g->inflater) || lseek(g->fd, g->start + (off_t)base, SEEK_SET) < 0)
+        return false;
+    exact = inflater_new(true);
+    if (!exact) {
+        *nomem = true;
+        return false;
+    }
+    inflater_free(g->inflater);
+    g->inflater = exact;
+    g->in_base = g->bytes_in = base;
+    g->in_pos = g->in_len = 0;
+    g->in_ended = false;
+    g->read_errno = 0;
+    if (have_input(g))
+        g->in_pos = (ptrdiff_t)(g->data_at - base);
+    g->skip = g->delivered;
+    g->crc = g->length = 0;
+    return true;
+}
+
 static bool read_word(struct gzin *g, uint32_t *value)
 {
     *value = 0;
@@ -253,23 +293,66 @@ static bool read_word(struct gzin *g, uint32_t *value)
     return true;
 }
 
-static void read_trailer(struct gzin *g)
+/* -1 without memory. */
+static int read_trailer(struct gzin *g)
 {
     uint64_t at = position(g);
     uint32_t crc, length;
+    bool nomem;
 
     if (!read_word(g, &crc) || !read_word(g, &length))
-        return;
+        return 0;
+    if (crc == g->crc && length == g->length) {
+        g->whole++;
+        g->place = BEFORE_HEADER;
+        return 0;
+    }
+    if (look_again(g, &nomem))
+        return 0;
+    if (nomem)
+        return -1;
     if (crc != g->crc)
         end_with(g, GZIN_CORRUPT, "bad checksum in member %" PRIu64 " at byte %" PRIu64, g->member,
                  at);
-    else if (length != g->length)
+    else
         end_with(g, GZIN_CORRUPT, "bad length in member %" PRIu64 " at byte %" PRIu64, g->member,
                  at + 4);
-    else {
-        g->whole++;
-        g->place = BEFORE_HEADER;
+    return 0;
+}
+
+/* Inflates to *out, room for *n, until one of input and room is used up; what
+ * a first look had delivered is left out. *ended: there is no more input. */
+static enum inflater_state inflate_some(struct gzin *g, unsigned char **out, size_t *n, bool *ended)
+{
+    unsigned char *from = *out;
+    const unsigned char *in;
+    enum inflater_state state;
+    size_t in_n, made, left_out;
+
+    *ended = !have_input(g);
+    in = g->in + g->in_pos;
+    in_n = (size_t)(g->in_len - g->in_pos);
+    state = inflater_run(g->inflater, &in, &in_n, out, n);
+    g->in_pos = g->in_len - (ptrdiff_t)in_n;
+    made = (size_t)(*out - from);
+    if (state == INFLATER_BAD && !inflater_is_exact(g->inflater)) {
+        /* Some of it may be made of the impossible; zlib will know. */
+        *out = from;
+        *n += made;
+        made = 0;
     }
+    *ended = *ended && made == 0 && state == INFLATER_MORE;
+    g->crc = inflater_crc(g->crc, from, made);
+    g->length += (uint32_t)made;
+    left_out = made < g->skip ? made : (size_t)g->skip;
+    g->skip -= left_out;
+    if (left_out > 0) {
+        memmove(from, from + left_out, made - left_out);
+        *out -= left_out;
+        *n += left_out;
+    }
+    g->delivered += made - left_out;
+    return state;
 }
 
 /* Inflates to p, room for n, and ends the member where it ends. -1 without memory. */
@@ -277,33 +360,26 @@ static ssize_t read_data(struct gzin *g, unsigned char *p, size_t n)
 {
     unsigned char *out = p;
     enum inflater_state state = INFLATER_MORE;
+    bool ended = false, nomem = false;
 
-    while (n > 0 && state == INFLATER_MORE) {
-        const unsigned char *in;
-        size_t in_n;
-
-        if (!have_input(g)) {
+    while (n > 0 && state == INFLATER_MORE && !ended)
+        state = inflate_some(g, &out, &n, &ended);
+    if (state == INFLATER_END) {
+        nomem = read_trailer(g) < 0;
+    } else if (state == INFLATER_NOMEM) {
+        nomem = true;
+    } else if ((state == INFLATER_BAD || ended) && !look_again(g, &nomem) && !nomem) {
+        if (ended)
             end_of_input(g, false);
-            break;
-        }
-        in = g->in + g->in_pos;
-        in_n = g->in_len - g->in_pos;
-        state = inflater_run(g->inflater, &in, &in_n, &out, &n);
-        g->in_pos = g->in_len - in_n;
+        else
+            end_with(g, GZIN_CORRUPT,
+                     "impossible data in member %" PRIu64 ", which begins at byte %" PRIu64,
+                     g->member, g->member_at);
     }
-    g->crc = inflater_crc(g->crc, p, (size_t)(out - p));
-    g->length += (uint32_t)(out - p);
-    if (state == INFLATER_NOMEM) {
+    if (nomem) {
         errno = ENOMEM;
         return -1;
     }
-    if (state == INFLATER_BAD)
-        /* Where it was noticed depends on the library; the member does not. */
-        end_with(g, GZIN_CORRUPT,
-                 "impossible data in member %" PRIu64 ", which begins at byte %" PRIu64, g->member,
-                 g->member_at);
-    else if (state == INFLATER_END)
-        read_trailer(g);
     return out - p;
 }
 
@@ -311,21 +387,21 @@ static ssize_t read_data(struct gzin *g, unsigned char *p, size_t n)
 
 static size_t read_plain(struct gzin *g, unsigned char *p, size_t n)
 {
-    size_t got = g->in_len - g->in_pos;
+    size_t got = (size_t)(g->in_len - g->in_pos);
 
     if (got > 0 || n < IN_SIZE) {
         if (!have_input(g)) {
             end_of_input(g, true);
             return 0;
         }
-        got = g->in_len - g->in_pos;
+        got = (size_t)(g->in_len - g->in_pos);
         got = got < n ? got : n;
         memcpy(p, g->in + g->in_pos, got);
-        g->in_pos += got;
+        g->in_pos += (ptrdiff_t)got;
         return got;
     }
     /* The buffer is used up: past it, straight to where it is wanted. */
-    g->in_base += g->in_len;
+    g->in_base += (uint64_t)g->in_len;
     g->in_pos = g->in_len = 0;
     got = read_fully(g, p, n);
     g->in_base += got;
@@ -344,7 +420,7 @@ static int begin(struct gzin *g)
         g->place = IN_PLAIN;
         return 0;
     }
-    g->inflater = inflater_new();
+    g->inflater = inflater_new(g->start < 0);
     if (!g->inflater) {
         errno = ENOMEM;
         return -1;
@@ -400,11 +476,12 @@ int gzin_open(struct gzin **out, const char *path, int64_t now, struct err *e)
 
     *out = NULL;
     if (g)
-        g->in = malloc(IN_SIZE);
-    if (!g || !g->in) {
+        g->block = malloc(INFLATER_BACK + IN_SIZE);
+    if (!g || !g->block) {
         free(g);
         return err_oom(e);
     }
+    g->in = g->block + INFLATER_BACK;
     g->now = g->mtime = now;
     g->is_stdin = strcmp(path, "-") == 0;
     g->fd = g->is_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
@@ -420,6 +497,7 @@ int gzin_open(struct gzin **out, const char *path, int64_t now, struct err *e)
     }
     if (!g->is_stdin && S_ISREG(st.st_mode))
         g->mtime = (int64_t)st.st_mtim.tv_sec * US_PER_SECOND + st.st_mtim.tv_nsec / 1000;
+    g->start = S_ISREG(st.st_mode) ? lseek(g->fd, 0, SEEK_CUR) : -1;
     (void)posix_fadvise(g->fd, 0, 0, POSIX_FADV_SEQUENTIAL); /* a hint: pipes refuse it */
     *out = g;
     return 0;
@@ -462,6 +540,6 @@ void gzin_close(struct gzin *g)
     if (!g->is_stdin && g->fd >= 0)
         (void)close(g->fd);
     inflater_free(g->inflater);
-    free(g->in);
+    free(g->block);
     free(g);
 }

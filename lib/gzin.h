@@ -14,6 +14,10 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+/* What a damaged archive gives does not depend on the library that inflates:
+ * where another than zlib stumbles in a regular file, zlib goes over the member
+ * once more, and only what is new of it is delivered. A pipe cannot be read
+ * twice, so zlib inflates it from the beginning. */
 struct gzin;
 
 enum gzin_damage {

@@ -6,7 +6,8 @@
 # missing instead and ends with status 1. What it looks for is the thing, not
 # the package, so that a compiler or a library from elsewhere will do.
 #
-# deps.sh --install PACKAGE ... is the part that runs as root.
+# deps.sh --install PACKAGE ... [-- PACKAGE ...] is the part that runs as root. What
+# comes after -- is only wanted.
 set -u
 
 here=$(dirname -- "$0")
@@ -81,12 +82,18 @@ install_packages() {
     *" nginx "*) forbid_start ;;
     esac
     update_lists
-    if ! apt --no-install-recommends --no-upgrade install "$@"; then
+    needed=
+    while [ $# -gt 0 ] && [ "$1" != -- ]; do
+        needed="$needed $1"
+        shift
+    done
+    # shellcheck disable=SC2086 # a list of package names, split on purpose
+    if [ -n "$needed" ] && ! apt --no-install-recommends --no-upgrade install $needed; then
         cat "$log" >&2
-        say "apt-get could not install: $*"
+        say "apt-get could not install:$needed"
         exit 1
     fi
-    case " $* " in
+    case "$needed " in
     *" nginx "*)
         if command -v systemctl >/dev/null; then
             systemctl disable nginx.service >/dev/null 2>&1 || :
@@ -94,6 +101,13 @@ install_packages() {
         update-rc.d nginx disable >/dev/null 2>&1 || :
         ;;
     esac
+    for package in "$@"; do
+        # Not every architecture has it all.
+        if [ "$package" != -- ] && apt-cache show "$package" >/dev/null 2>&1 &&
+            ! apt --no-install-recommends --no-upgrade install "$package"; then
+            say "apt-get could not install $package; going on without"
+        fi
+    done
     exit 0
 }
 
@@ -112,6 +126,16 @@ fi
 
 packages=
 names=
+optional=
+
+# want PACKAGE PROBE ...: the build does without where it cannot be had.
+want() {
+    package=$1
+    shift
+    if ! "$@" >/dev/null 2>&1; then
+        optional="$optional $package"
+    fi
+}
 
 # need PACKAGE NAME PROBE ...
 need() {
@@ -142,6 +166,7 @@ library_exists() {
 look() {
     packages=
     names=
+    optional=
     for set in "$@"; do
         case $set in
         build)
@@ -154,6 +179,7 @@ look() {
             need libjansson-dev "jansson" library_exists jansson
             need libpq-dev "libpq" library_exists libpq
             need zlib1g-dev "zlib" library_exists zlib
+            want libisal-dev library_exists libisal # inflates several times as fast
             ;;
         demo | check)
             need postgresql "a PostgreSQL server" sh "$here/find-postgres.sh"
@@ -208,8 +234,24 @@ may_become_root() {
     sudo -n true 2>/dev/null || (: </dev/tty) 2>/dev/null
 }
 
+# Nothing needed is missing. What is wanted is installed where apt knows of it
+# and asks for no password.
+install_wanted() {
+    for package in $optional; do
+        apt-cache show "$package" >/dev/null 2>&1 || return
+    done
+    [ "${NO_INSTALL:-0}" = 0 ] || return
+    [ "$(id -u)" -eq 0 ] || sudo -n true 2>/dev/null || return
+    say "installing through apt:$optional"
+    # shellcheck disable=SC2086 # a list of package names, split on purpose
+    as_root sh "$here/deps.sh" --install -- $optional
+}
+
 look "$@"
-[ -n "$names" ] || exit 0
+if [ -z "$names" ]; then
+    [ -z "$optional" ] || install_wanted
+    exit 0
+fi
 
 by_hand="on Debian or Ubuntu: apt-get install$packages"
 case ${NO_INSTALL:-0} in
@@ -234,7 +276,7 @@ fi
 say "missing: $names"
 say "installing through apt:$packages"
 # shellcheck disable=SC2086 # a list of package names, split on purpose
-as_root sh "$here/deps.sh" --install $packages || exit 1
+as_root sh "$here/deps.sh" --install $packages -- $optional || exit 1
 
 look "$@"
 if [ -n "$names" ]; then

@@ -421,6 +421,81 @@ static void stdin_is_read_like_a_file(void **state)
     buf_release(&text);
 }
 
+/* Reads n bytes, at most what a pipe holds, from a pipe: it cannot be sought,
+ * so zlib alone inflates it. */
+static void read_pipe(const char *p, size_t n, struct result *r)
+{
+    int saved = dup(STDIN_FILENO), ends[2];
+
+    assert_int_equal(pipe(ends), 0);
+    assert_int_equal(write(ends[1], p, n), n);
+    (void)close(ends[1]);
+    assert_true(dup2(ends[0], STDIN_FILENO) >= 0);
+    (void)close(ends[0]);
+    read_all("-", 777, r);
+    assert_true(dup2(saved, STDIN_FILENO) >= 0);
+    (void)close(saved);
+}
+
+static void expect_alike(const struct buf *file, size_t n, size_t changed, unsigned by)
+{
+    struct result one, other;
+
+    read_bytes(file->data, n, 1000, &one);
+    read_pipe(file->data, n, &other);
+    if (one.damage != other.damage || strcmp(one.reason, other.reason) != 0 ||
+        !equal(&one.bytes, &other.bytes))
+        fail_msg("%zu bytes, byte %zu changed by %02x: %zu bytes, \"%s\" from the file; %zu bytes, "
+                 "\"%s\" from zlib",
+                 n, changed, by, one.bytes.len, one.reason, other.bytes.len, other.reason);
+    buf_release(&one.bytes);
+    buf_release(&other.bytes);
+}
+
+/* Members of every kind of block: stored, of fixed codes, of codes of their own. */
+static void add_blocks(struct buf *file)
+{
+    struct buf text = BUF_INIT;
+
+    for (int level = 0; level < 4; level++) {
+        static const int strategies[] = {Z_DEFAULT_STRATEGY, Z_FIXED, Z_DEFAULT_STRATEGY,
+                                         Z_HUFFMAN_ONLY};
+        z_stream z = {0};
+        Bytef out[16384];
+
+        text.len = 0;
+        add_text(&text, 6000, (uint64_t)level + 20);
+        assert_int_equal(deflateInit2(&z, level == 0 ? 0 : 9, Z_DEFLATED, 31, 8, strategies[level]),
+                         Z_OK);
+        z.next_in = (Bytef *)text.data;
+        z.avail_in = (uInt)text.len;
+        z.next_out = out;
+        z.avail_out = sizeof out;
+        assert_int_equal(deflate(&z, Z_FINISH), Z_STREAM_END);
+        buf_add(file, out, sizeof out - z.avail_out);
+        (void)deflateEnd(&z);
+    }
+    buf_release(&text);
+}
+
+static void every_library_tells_the_same_of_a_damaged_file(void **state)
+{
+    struct buf file = BUF_INIT;
+
+    (void)state;
+    add_blocks(&file);
+    for (size_t n = 2; n <= file.len; n++)
+        expect_alike(&file, n, 0, 0);
+    for (size_t i = 2; i < file.len; i++) {
+        unsigned change = i % 9 < 8 ? 1u << (i % 9) : 0xff;
+
+        file.data[i] = (char)((unsigned char)file.data[i] ^ change);
+        expect_alike(&file, file.len, i, change);
+        file.data[i] = (char)((unsigned char)file.data[i] ^ change);
+    }
+    buf_release(&file);
+}
+
 static void what_cannot_be_opened_is_an_error(void **state)
 {
     struct gzin *g;
@@ -485,6 +560,7 @@ int main(void)
         cmocka_unit_test(read_sizes_do_not_change_the_bytes),
         cmocka_unit_test(a_young_cut_file_is_growing),
         cmocka_unit_test(stdin_is_read_like_a_file),
+        cmocka_unit_test(every_library_tells_the_same_of_a_damaged_file),
         cmocka_unit_test(what_cannot_be_opened_is_an_error),
         cmocka_unit_test(a_failing_read_is_damage),
         cmocka_unit_test(times_and_sizes_are_told),
