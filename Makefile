@@ -4,6 +4,7 @@
 ## make lint         clang-tidy, cppcheck, shellcheck and the project's own checks
 ## make format       what clang-format makes of the sources
 ## make bench        measure
+## make fuzz         look for records that two ways of reading differ on: FUZZ_TIME=60
 ## make deps         install what the build needs; deps-check only names it
 ## make install      to $(DESTDIR)$(PREFIX), /usr/local by default; uninstall undoes it
 ## make install-system    systemd units, cron and tmpfiles too; for packages
@@ -141,6 +142,12 @@ $(BUILD)/lib/%.o: lib/%.c $(BUILD)/flags | $(BUILD)/gen/sql.h
 	@mkdir -p $(@D)
 	$(call SAY,CC)$(CC) $(ALL_CPPFLAGS) $(BANNED) $(PKG_CFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
+# Compiled for processors with AVX2; which code runs is asked of the processor.
+ARCH := $(shell $(CC) -dumpmachine 2>/dev/null)
+ifneq ($(filter x86_64%,$(ARCH)),)
+$(BUILD)/lib/event_scan_avx2.o: ALL_CFLAGS += -mavx2 -mbmi
+endif
+
 # The object is not build/replay/main.o, as build/replay is the program.
 $(MAIN_OBJ) $(BUILD)/main/completions.o: $(BUILD)/main/%.o: %/main.c $(BUILD)/flags | $(BUILD)/gen/sql.h
 	@mkdir -p $(@D)
@@ -186,7 +193,7 @@ $(TESTS): %: %.o $(TEST_HELPER_OBJ) $(LIB)
 SUBMAKE = $(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
 export CC BUILD SANITIZE
 
-.PHONY: deps deps-check demo check lint lint-flags format bench clean help
+.PHONY: deps deps-check demo check lint lint-flags format bench fuzz clean help
 .PHONY: install install-system uninstall dist deb
 deps:
 	@sh tools/deps.sh build
@@ -223,6 +230,17 @@ bench: all
 	@if [ -f tests/bench/run.sh ]; then exec sh tests/bench/run.sh; \
 	else echo 'no benchmark here: tests/bench/run.sh is missing' >&2; exit 1; fi
 
+# Everything is compiled for the fuzzer, which wants its counters everywhere.
+FUZZ_TIME ?= 60
+FUZZ_SRC := tests/fuzz/event.c tests/unit/look_alike.c $(filter lib/event% lib/json% lib/jwalk% \
+	lib/buf% lib/err% lib/log% lib/tally% lib/clock% lib/zone% lib/mask% lib/status% lib/names% \
+	lib/textw%,$(LIB_SRC))
+fuzz:
+	@mkdir -p $(BUILD)/fuzz/corpus
+	clang -std=c11 -g -O1 -D_GNU_SOURCE -Ilib -Itests/unit -mavx2 -mbmi \
+		-fsanitize=fuzzer,address,undefined -o $(BUILD)/fuzz/event $(FUZZ_SRC) -ljansson -lm
+	$(BUILD)/fuzz/event -max_total_time=$(FUZZ_TIME) $(BUILD)/fuzz/corpus
+
 # ---- installation -----------------------------------------------------------
 
 MAN := $(wildcard replay/*.[15] reconcile/*.[15])
@@ -246,7 +264,7 @@ install: all
 	install -m 644 $(BASH_COMPLETIONS) '$(DESTDIR)$(BASHCOMPDIR)'
 	install -m 644 $(ZSH_COMPLETIONS) '$(DESTDIR)$(ZSHCOMPDIR)'
 	install -m 644 $(DOCS) '$(DESTDIR)$(DOCDIR)'
-	install -m 644 $(wildcard docs/*.md) '$(DESTDIR)$(DOCDIR)/docs'
+	install -m 644 $(wildcard docs/*.md docs/*.sql) '$(DESTDIR)$(DOCDIR)/docs'
 	install -m 644 $(filter-out cron/nginx cron/systemd,$(wildcard cron/*)) '$(EXAMPLES)'
 	install -m 644 $(wildcard cron/nginx/*) '$(EXAMPLES)/nginx'
 	install -m 644 $(UNITS) '$(EXAMPLES)/systemd'

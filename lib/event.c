@@ -1,7 +1,9 @@
 #include "event.h"
 
+#include "event_scan.h"
 #include "event_status.h"
 #include "event_time.h"
+#include "jsonbytes.h"
 #include "jsonscan.h"
 #include "jwalk.h"
 
@@ -11,6 +13,8 @@ struct event_reader {
     struct event_options o;
     struct buf level[EVENT_DESCENTS + 1]; /* a body that was a string, per descent */
     struct buf id, instance, error, status, word;
+    struct event_scan scan;                       /* of a record */
+    struct event_scan inside[EVENT_DESCENTS + 1]; /* of a body that was a string, per descent */
 };
 
 /* What one call of event_read works with. */
@@ -25,9 +29,9 @@ struct reading {
 
 /* A body on its way to its updates. */
 struct body {
-    struct slice instance, date_time, error; /* values, p NULL where absent */
-    struct slice instance_name;              /* read; p NULL: ask the update's owner */
-    int64_t date_time_us;                    /* TIME_NONE: unreadable */
+    struct slice error;         /* a value, p NULL where absent */
+    struct slice instance_name; /* a string; p NULL: ask the update's owner */
+    int64_t date_time_us;       /* TIME_NONE: unreadable */
     int64_t lag;
 };
 
@@ -129,29 +133,13 @@ static int read_error(struct reading *g, struct slice update_error, struct slice
     return 0;
 }
 
-enum update_key {
-    U_KEY,
-    U_KEYID,
-    U_ID,
-    U_MESSAGEID,
-    U_UPDATE,
-    U_STATUS,
-    U_DATETIME,
-    U_OWNER,
-    U_ERROR,
-    U_COUNT
-};
-
 /* The message's id. 0 with p NULL: none that can be used. */
 static int read_id(struct reading *g, const struct slice *u, struct slice *id)
 {
-    static const char *const id_key[] = {"id"};
-    struct slice candidate[4] = {SLICE_NONE, u[U_KEYID], u[U_ID], u[U_MESSAGEID]};
+    const struct slice candidate[4] = {u[U_KEY_ID], u[U_KEYID], u[U_ID], u[U_MESSAGEID]};
     int i;
 
     *id = SLICE_NONE;
-    if (u[U_KEY].p && u[U_KEY].p[0] == '{')
-        jwalk_find(u[U_KEY], id_key, 1, candidate);
     for (i = 0; i < 4 && !jwalk_is_text(candidate[i]); i++)
         ;
     if (i == 4)
@@ -190,25 +178,35 @@ static void choose_time(struct reading *g, const struct body *b, struct slice da
     ev->lag = b->lag;
 }
 
-static int read_update(struct reading *g, const struct body *b, struct slice update)
+/* Finds the members of an update, an object, one pass after the other. */
+static void find_update(struct slice update, struct event_update *u)
 {
-    static const char *const keys[U_COUNT] = {"key",    "keyId",    "id",    "messageId", "update",
+    static const char *const keys[U_OUTER] = {"key",    "keyId",    "id",    "messageId", "update",
                                               "status", "datetime", "owner", "error"};
+    static const char *const key_keys[] = {"id"};
     static const char *const inner_keys[] = {"status", "error"};
-    struct slice u[U_COUNT], inner[2] = {SLICE_NONE, SLICE_NONE};
+
+    memset(u, 0, sizeof *u);
+    jwalk_find(update, keys, U_OUTER, u->found);
+    if (u->found[U_KEY].p && u->found[U_KEY].p[0] == '{')
+        jwalk_find(u->found[U_KEY], key_keys, 1, &u->found[U_KEY_ID]);
+    if (u->found[U_UPDATE].p && u->found[U_UPDATE].p[0] == '{')
+        jwalk_find(u->found[U_UPDATE], inner_keys, 2, &u->found[U_INNER_STATUS]);
+}
+
+static int take_update(struct reading *g, const struct body *b, const struct event_update *update)
+{
+    const struct slice *u = update->found;
     struct event ev = {.error = SLICE_NONE};
 
     g->counts->updates++;
-    jwalk_find(update, keys, U_COUNT, u);
-    if (u[U_UPDATE].p && u[U_UPDATE].p[0] == '{')
-        jwalk_find(u[U_UPDATE], inner_keys, 2, inner);
     if (read_id(g, u, &ev.message_id) < 0)
         return -1;
     if (!ev.message_id.p)
         return reject(g, REJECT_MISSING_FIELD,
                       "data: no message id of 1 to 255 bytes in key.id, keyId, id or messageId");
-    if (event_status_read(inner[0].p ? inner[0] : u[U_STATUS], &g->r->o, g->counts, &g->r->status,
-                          &ev.what) < 0)
+    if (event_status_read(u[U_INNER_STATUS].p ? u[U_INNER_STATUS] : u[U_STATUS], &g->r->o,
+                          g->counts, &g->r->status, &ev.what) < 0)
         return no_memory(g);
     if (ev.what == MEANS_NOTHING) {
         g->counts->ignored++;
@@ -218,11 +216,19 @@ static int read_update(struct reading *g, const struct body *b, struct slice upd
         return reject(g, REJECT_UNKNOWN_STATUS, "data: status absent or unknown");
     if (read_instance(g, b, u[U_OWNER], &ev.instance) < 0)
         return -1;
-    if (ev.what == MEANS_FAILED && read_error(g, u[U_ERROR], inner[1], b, &ev) < 0)
+    if (ev.what == MEANS_FAILED && read_error(g, u[U_ERROR], u[U_INNER_ERROR], b, &ev) < 0)
         return -1;
     choose_time(g, b, u[U_DATETIME], &ev);
     g->counts->status_events++;
     return g->sink->event(g->sink->ctx, &ev, g->e);
+}
+
+static int read_update(struct reading *g, const struct body *b, struct slice update)
+{
+    struct event_update u;
+
+    find_update(update, &u);
+    return take_update(g, b, &u);
 }
 
 /* --- bodies --- */
@@ -250,37 +256,61 @@ static int is_status_update(struct reading *g, struct slice event)
     return 1;
 }
 
-static void open_body(struct reading *g, struct slice object, struct body *b)
+static void open_body(struct reading *g, const struct event_object *o, struct body *b)
 {
-    static const char *const keys[] = {"instance", "date_time", "error"};
     static const char *const name_keys[] = {"instanceName", "name"};
-    struct slice found[3], names[2];
+    struct slice instance = o->found[E_INSTANCE], names[2];
 
-    jwalk_find(object, keys, 3, found);
-    b->instance = found[0];
-    b->date_time = found[1];
-    b->error = found[2];
+    b->error = o->found[E_ERROR];
     b->instance_name = SLICE_NONE;
-    if (jwalk_is_text(b->instance)) {
-        b->instance_name = b->instance;
-    } else if (b->instance.p && b->instance.p[0] == '{') {
-        jwalk_find(b->instance, name_keys, 2, names);
+    if (jwalk_is_text(instance)) {
+        b->instance_name = instance;
+    } else if (instance.p && instance.p[0] == '{') {
+        jwalk_find(instance, name_keys, 2, names);
         b->instance_name = jwalk_is_text(names[0]) ? names[0] : names[1];
         if (!jwalk_is_text(b->instance_name))
             b->instance_name = SLICE_NONE;
     }
-    b->date_time_us = event_date_time(b->date_time, g->r->o.date_time_zone, &g->r->word);
+    b->date_time_us = event_date_time(o->found[E_DATE_TIME], g->r->o.date_time_zone, &g->r->word);
     b->lag = b->date_time_us != TIME_NONE && g->received != TIME_NONE
                  ? g->received - b->date_time_us
                  : TIME_NONE;
 }
 
-static int read_body(struct reading *g, struct slice object, struct slice event, struct slice data)
+static int read_updates(struct reading *g, const struct body *b, struct slice data)
 {
-    int update = is_status_update(g, event);
     struct slice element;
-    struct body b;
     size_t pos = 0;
+
+    if (data.p[0] == '{')
+        return read_update(g, b, data);
+    while (jwalk_next(data, &pos, &element)) {
+        int status = element.p[0] == '{'
+                         ? read_update(g, b, element)
+                         : reject(g, REJECT_MISSING_FIELD, "data: an element is no object");
+
+        if (status < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int take_updates(struct reading *g, const struct body *b, const struct event_object *o)
+{
+    uint32_t i;
+
+    for (i = 0; i < o->updates; i++) {
+        if (take_update(g, b, &o->update[i]) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int read_body(struct reading *g, const struct event_object *o)
+{
+    struct slice data = o->found[E_DATA];
+    int update = is_status_update(g, o->found[E_EVENT]);
+    struct body b;
 
     if (update < 0)
         return -1;
@@ -291,34 +321,14 @@ static int read_body(struct reading *g, struct slice object, struct slice event,
     }
     if (data.p[0] != '{' && data.p[0] != '[')
         return reject(g, REJECT_MISSING_FIELD, "data: neither an object nor an array");
-    open_body(g, object, &b);
-    if (data.p[0] == '{')
-        return read_update(g, &b, data);
-    while (jwalk_next(data, &pos, &element)) {
-        int status = element.p[0] == '{'
-                         ? read_update(g, &b, element)
-                         : reject(g, REJECT_MISSING_FIELD, "data: an element is no object");
-
-        if (status < 0)
-            return -1;
-    }
-    return 0;
+    open_body(g, o, &b);
+    return o->walked ? take_updates(g, &b, o) : read_updates(g, &b, data);
 }
 
 /* --- wrappers --- */
 
-enum {
-    W_EVENT,
-    W_DATA,
-    W_BODY,
-    W_PAYLOAD,
-    W_REQUEST_BODY,
-    W_MESSAGE,
-    W_TIMES,
-    W_COUNT = W_TIMES + 7
-};
-
 static int unwrap(struct reading *g, struct slice value, unsigned depth);
+static int read_object(struct reading *g, const struct event_object *o, unsigned depth);
 
 static void take_received(struct reading *g, const struct slice *times)
 {
@@ -334,46 +344,93 @@ static void take_received(struct reading *g, const struct slice *times)
     }
 }
 
+/* Is the text one object, white space around it aside, that the fast way can
+ * read? The text is followed by EVENT_MARGIN NULs. */
+static bool scan_whole(struct event_scan *s, struct slice text)
+{
+    size_t from = 0, n;
+
+    while (from < text.n && json_is_space((unsigned char)text.p[from]))
+        from++;
+    n = from < text.n && text.p[from] == '{' ? event_scan(s, text.p + from) : 0;
+    if (n == 0 || n > text.n - from)
+        return false;
+    for (from += n; from < text.n && json_is_space((unsigned char)text.p[from]); from++)
+        ;
+    return from == text.n;
+}
+
 /* A body that is a string: JSON once more. */
 static int unwrap_text(struct reading *g, struct slice value, unsigned depth)
 {
+    struct buf *tmp = &g->r->level[depth];
+    struct event_scan *s = &g->r->inside[depth];
     struct slice text, inside;
 
-    if (!jwalk_string(value, &g->r->level[depth], &text))
+    buf_clear(tmp);
+    if (!buf_reserve(tmp, value.n + EVENT_MARGIN) || !jwalk_string(value, tmp, &text))
         return no_memory(g);
+    if (text.p == tmp->data) {
+        memset(tmp->data + tmp->len, 0, EVENT_MARGIN);
+        if (scan_whole(s, text))
+            return read_object(g, &s->object[0], depth + 1);
+    }
     if (!jsonscan_whole(text, &inside))
         return reject(g, REJECT_MISSING_FIELD, "body: a string that is no JSON object or array");
     return unwrap(g, inside, depth + 1);
 }
 
-static int unwrap_object(struct reading *g, struct slice object, unsigned depth)
+static int unwrap_member(struct reading *g, const struct event_object *o, int member,
+                         unsigned depth)
 {
-    static const char *const keys[W_COUNT] = {
-        "event",      "data",      "body", "payload",      "request_body", "message", "received_at",
-        "@timestamp", "timestamp", "time", "time_iso8601", "ts",           "msec"};
-    struct slice found[W_COUNT];
-    int i;
+    const struct event_object *inside = o->inside[member - E_BODY];
+    struct slice value = o->found[member];
 
-    jwalk_find(object, keys, W_COUNT, found);
-    if (found[W_EVENT].p && found[W_EVENT].p[0] == '"' && found[W_DATA].p)
-        return read_body(g, object, found[W_EVENT], found[W_DATA]);
-    for (i = W_BODY; i <= W_MESSAGE; i++) {
-        char c = found[i].p ? found[i].p[0] : '\0';
+    if (depth == EVENT_DESCENTS)
+        return reject(g, REJECT_MISSING_FIELD, "body: wrapped more than 4 deep");
+    take_received(g, o->found + E_TIMES);
+    if (value.p[0] == '"')
+        return unwrap_text(g, value, depth);
+    return inside ? read_object(g, inside, depth + 1) : unwrap(g, value, depth + 1);
+}
 
-        if (c != '{' && c != '[' && c != '"')
-            continue;
-        if (depth == EVENT_DESCENTS)
-            return reject(g, REJECT_MISSING_FIELD, "body: wrapped more than 4 deep");
-        take_received(g, found + W_TIMES);
-        return c == '"' ? unwrap_text(g, found[i], depth) : unwrap(g, found[i], depth + 1);
+/* A body, or a wrapper of one. */
+static int read_object(struct reading *g, const struct event_object *o, unsigned depth)
+{
+    struct slice event = o->found[E_EVENT];
+    int64_t received = g->received;
+    int i, status;
+
+    if (event.p && event.p[0] == '"' && o->found[E_DATA].p)
+        return read_body(g, o);
+    for (i = E_BODY; i <= E_MESSAGE; i++) {
+        char c = o->found[i].p ? o->found[i].p[0] : '\0';
+
+        if (c == '{' || c == '[' || c == '"') {
+            status = unwrap_member(g, o, i, depth);
+            g->received = received; /* an inner time is not the next element's */
+            return status;
+        }
     }
     return reject(g, REJECT_MISSING_FIELD,
-                  found[W_EVENT].p ? "event, data: no text or absent" : "event, body: absent");
+                  event.p ? "event, data: no text or absent" : "event, body: absent");
+}
+
+static int unwrap_object(struct reading *g, struct slice object, unsigned depth)
+{
+    static const char *const keys[E_COUNT] = {
+        "event",       "data",       "body",      "payload", "request_body", "message",
+        "received_at", "@timestamp", "timestamp", "time",    "time_iso8601", "ts",
+        "msec",        "instance",   "date_time", "error"};
+    struct event_object o;
+
+    memset(&o, 0, sizeof o);
+    jwalk_find(object, keys, E_COUNT, o.found);
+    return read_object(g, &o, depth);
 }
 
 static int unwrap(struct reading *g, struct slice value, unsigned depth)
 {
-    int64_t received = g->received;
     struct slice element;
     size_t pos = 0;
     int status = 0;
@@ -390,7 +447,6 @@ static int unwrap(struct reading *g, struct slice value, unsigned depth)
     } else {
         status = reject(g, REJECT_MISSING_FIELD, "body: an element is no object");
     }
-    g->received = received; /* an inner time is not the next element's */
     return status;
 }
 
@@ -400,4 +456,17 @@ int event_read(struct event_reader *r, struct slice record, int64_t mtime,
     struct reading g = {r, counts, sink, e, mtime, TIME_NONE};
 
     return unwrap(&g, record, 0);
+}
+
+size_t event_look(struct event_reader *r, const char *text)
+{
+    return event_scan(&r->scan, text);
+}
+
+int event_read_seen(struct event_reader *r, int64_t mtime, struct event_counts *counts,
+                    const struct event_sink *sink, struct err *e)
+{
+    struct reading g = {r, counts, sink, e, mtime, TIME_NONE};
+
+    return read_object(&g, &r->scan.object[0], 0);
 }

@@ -14,10 +14,12 @@
 struct records {
     records_read_fn *read;
     void *ctx;
+    records_look_fn *look; /* NULL: none */
+    void *look_ctx;
     size_t max; /* of a text, bytes */
 
     char *data; /* the window: data[pos .. end) is to be read */
-    size_t cap; /* bytes allocated, less the NUL behind */
+    size_t cap; /* bytes allocated, less the margin behind */
     size_t pos, end;
     uint64_t base; /* offset of data[0] in the stream */
     bool eof;
@@ -44,6 +46,12 @@ struct records *records_new(records_read_fn *fn, void *ctx, size_t max_record)
     return r;
 }
 
+void records_look(struct records *r, records_look_fn *fn, void *ctx)
+{
+    r->look = fn;
+    r->look_ctx = ctx;
+}
+
 void records_free(struct records *r)
 {
     if (!r)
@@ -65,11 +73,12 @@ static int grow(struct records *r, struct err *e)
         cap = most;
     if (cap <= r->cap)
         return 0;
-    p = realloc(r->data, cap + 1);
+    p = realloc(r->data, cap + RECORD_MARGIN);
     if (!p)
         return err_oom(e);
     r->data = p;
     r->cap = cap;
+    memset(p + r->end, 0, RECORD_MARGIN);
     return 0;
 }
 
@@ -79,13 +88,14 @@ static int fill(struct records *r, struct err *e)
 {
     ssize_t n;
 
-    if (r->eof)
+    if (r->eof || !r->data)
         return 0;
-    if (r->data && r->pos > 0) {
+    if (r->pos > 0) {
         memmove(r->data, r->data + r->pos, r->end - r->pos);
         r->base += r->pos;
         r->end -= r->pos;
         r->pos = 0;
+        memset(r->data + r->end, 0, RECORD_MARGIN);
     }
     if (r->cap - r->end < r->cap / 4 + 1 && grow(r, e) < 0)
         return -1;
@@ -97,6 +107,7 @@ static int fill(struct records *r, struct err *e)
         return 0;
     }
     r->end += (size_t)n;
+    memset(r->data + r->end, 0, RECORD_MARGIN);
     return 1;
 }
 
@@ -134,41 +145,58 @@ static bool is_update_at(const char *p)
 
 #define WORD_LEN 15 /* of messages.update */
 
-/* Do the n bytes hold \u or, in any case, messages.update? */
-static bool concerns(const char *p, size_t n)
+/* Searches from p on for \u, messages.update in any case, or the line feed
+ * that ends the line. True: one of the first two, which concern us. False:
+ * *lf is the line feed, or NULL where the end comes before. Behind it are NULs. */
+static bool concerns(const char *p, const char *end, const char **lf)
 {
-    size_t i = 0;
-
 #if defined(__SSE2__)
     const __m128i backslash = _mm_set1_epi8('\\');
     const __m128i u = _mm_set1_epi8('u');
     const __m128i bit = _mm_set1_epi8(0x20);
     const __m128i m = _mm_set1_epi8('m');
     const __m128i d = _mm_set1_epi8('d');
+    const __m128i feed = _mm_set1_epi8('\n');
 
-    for (; i + 16 + WORD_LEN <= n; i += 16) {
-        __m128i a = _mm_loadu_si128((const __m128i *)(const void *)(p + i));
-        __m128i b = _mm_loadu_si128((const __m128i *)(const void *)(p + i + 1));
-        __m128i c = _mm_loadu_si128((const __m128i *)(const void *)(p + i + 11));
+    for (; p < end; p += 16) {
+        __m128i a = _mm_loadu_si128((const __m128i *)(const void *)p);
+        __m128i b = _mm_loadu_si128((const __m128i *)(const void *)(p + 1));
+        __m128i c = _mm_loadu_si128((const __m128i *)(const void *)(p + 11));
         __m128i escape = _mm_and_si128(_mm_cmpeq_epi8(a, backslash), _mm_cmpeq_epi8(b, u));
         __m128i word = _mm_and_si128(_mm_cmpeq_epi8(_mm_or_si128(a, bit), m),
                                      _mm_cmpeq_epi8(_mm_or_si128(c, bit), d));
-        unsigned hits;
+        __m128i feeds = _mm_cmpeq_epi8(a, feed);
+        unsigned hits, feed_mask;
 
-        if (_mm_movemask_epi8(escape))
+        if (_mm_movemask_epi8(_mm_or_si128(feeds, _mm_or_si128(escape, word))) == 0)
+            continue;
+        feed_mask = (unsigned)_mm_movemask_epi8(feeds);
+        hits = (unsigned)_mm_movemask_epi8(escape);
+        if (feed_mask)
+            hits &= feed_mask ^ (feed_mask - 1); /* those before the line feed */
+        if (hits)
             return true;
         for (hits = (unsigned)_mm_movemask_epi8(word); hits; hits &= hits - 1) {
-            if (is_update_at(p + i + (unsigned)__builtin_ctz(hits)))
+            /* no line feed is part of the word, so none lies within one */
+            if (is_update_at(p + (unsigned)__builtin_ctz(hits)) &&
+                !(feed_mask & ((1u << __builtin_ctz(hits)) - 1)))
                 return true;
+        }
+        if (feed_mask) {
+            *lf = p + (unsigned)__builtin_ctz(feed_mask);
+            return false;
         }
     }
 #endif
-    for (; i < n; i++) {
-        if (p[i] == '\\' && i + 1 < n && p[i + 1] == 'u')
-            return true;
-        if ((p[i] | 0x20) == 'm' && i + WORD_LEN <= n && is_update_at(p + i))
+    for (; p < end; p++) {
+        if (*p == '\n') {
+            *lf = p;
+            return false;
+        }
+        if ((p[0] == '\\' && p[1] == 'u') || is_update_at(p))
             return true;
     }
+    *lf = NULL;
     return false;
 }
 
@@ -176,22 +204,20 @@ static bool concerns(const char *p, size_t n)
  * 1: yes, *rec is filled; 0: no; -1: no memory. */
 static int unread_line(struct records *r, struct record *rec, struct err *e)
 {
-    size_t seen = 0; /* bytes of the line known to hold no line feed and no word of ours */
+    size_t seen = 0; /* bytes of the line known to hold no line feed */
     size_t n;
 
     for (;;) {
         const char *p = r->data + r->pos;
-        size_t have = r->end - r->pos;
-        const char *lf = memchr(p + seen, '\n', have - seen);
-        size_t from = seen > WORD_LEN ? seen - WORD_LEN : 0;
+        const char *lf;
         int more;
 
-        n = lf ? (size_t)(lf - p) : have;
-        if (lf && p[n - 1] != '}' && !(p[n - 1] == '\r' && n > 1 && p[n - 2] == '}'))
+        /* What began in the bytes seen before may end only now. */
+        if (concerns(p + (seen > WORD_LEN ? seen - WORD_LEN : 0), r->data + r->end, &lf))
             return 0;
-        if (concerns(p + from, n - from) || n > r->max + 1)
+        seen = n = lf ? (size_t)(lf - p) : r->end - r->pos;
+        if (n > r->max + 1)
             return 0;
-        seen = n;
         if (lf)
             break;
         more = fill(r, e);
@@ -360,6 +386,18 @@ static int broken_text(struct records *r, struct record *rec, size_t at, struct 
     return 0;
 }
 
+/* Is the text at pos, which begins with '{', all there and simple enough for
+ * the fast look? */
+static bool look_at_text(struct records *r, struct record *rec)
+{
+    size_t n = r->look ? r->look(r->look_ctx, r->data + r->pos) : 0;
+
+    if (n == 0 || n > r->max)
+        return false;
+    give(r, rec, RECORD_SEEN, n);
+    return true;
+}
+
 /* Reads the text at pos, which begins with '{'. 0: it broke on a later line
  * and its region is to be read. */
 static int read_text(struct records *r, struct record *rec, struct err *e)
@@ -432,7 +470,7 @@ static int next_at_top(struct records *r, struct record *rec, struct err *e)
         if (r->line_start || r->pos == r->end)
             continue;
         if (r->data[r->pos] == '{')
-            return read_text(r, rec, e);
+            return look_at_text(r, rec) ? 1 : read_text(r, rec, e);
         return broken_text(r, rec, 0, e);
     }
 }

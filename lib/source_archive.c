@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+_Static_assert(RECORD_MARGIN >= EVENT_MARGIN, "event_look reads behind what records_next holds");
+
 /* What all threads share. */
 struct pool {
     struct archive *archive;
@@ -116,11 +118,20 @@ static int read_record(struct worker *w, int64_t mtime)
         return reject_record(w, REJECT_INVALID_JSON);
     case RECORD_TOO_LARGE:
         return reject_record(w, REJECT_TOO_LARGE);
+    case RECORD_SEEN:
+        return event_read_seen(w->reader, mtime, &w->counts, &sink, &w->err);
     case RECORD_TEXT:
         break;
     }
     return event_read(w->reader, (struct slice){w->record.text, w->record.len}, mtime, &w->counts,
                       &sink, &w->err);
+}
+
+static size_t look(void *ctx, const char *text)
+{
+    struct worker *w = ctx;
+
+    return event_look(w->reader, text);
 }
 
 static ssize_t read_bytes(void *ctx, void *p, size_t n)
@@ -171,6 +182,7 @@ static int read_archive(struct worker *w, struct archive *a)
         (void)err_oom(&w->err);
         goto out;
     }
+    records_look(records, look, w);
     while (!stopped(w->pool) && (more = records_next(records, &w->record, &w->err)) > 0) {
         if (read_record(w, gzin_mtime(g)) < 0)
             goto out;

@@ -1,0 +1,573 @@
+/* event_scan_walk.h - the walk of event_scan.h, compiled once for each kind of
+ * processor: event_scan_base.c and event_scan_avx2.c include it, nobody else.
+ *
+ * There are no checks for the end: the NULs behind a text cannot continue
+ * anything, and 64 of them are more than any read goes beyond.
+ */
+#ifndef RECONCILE_EVENT_SCAN_WALK_H
+#define RECONCILE_EVENT_SCAN_WALK_H
+
+#include "event_scan.h"
+#include "jsonbytes.h"
+#include "utf8.h"
+
+#include <string.h>
+
+#if defined(__AVX2__)
+#include <immintrin.h>
+#elif defined(__SSE2__)
+#include <emmintrin.h>
+#elif defined(__ARM_NEON) && defined(__aarch64__)
+#include <arm_neon.h>
+#endif
+
+/* odd_bytes: where in a block the bytes are that a string has to be looked at
+ * for: '"', '\\', controls and non-ASCII. ODD_BITS bits stand for each byte. */
+#if defined(__AVX2__)
+#define BLOCK 32
+#define ODD_BITS 1
+
+static inline uint64_t odd_bytes(const char *p)
+{
+    __m256i v = _mm256_loadu_si256((const __m256i *)(const void *)p);
+    /* signed: bytes from 0x80 are below 0x20 too */
+    __m256i low = _mm256_cmpgt_epi8(_mm256_set1_epi8(0x20), v);
+    __m256i quote = _mm256_cmpeq_epi8(v, _mm256_set1_epi8('"'));
+    __m256i backslash = _mm256_cmpeq_epi8(v, _mm256_set1_epi8('\\'));
+
+    return (uint32_t)_mm256_movemask_epi8(_mm256_or_si256(low, _mm256_or_si256(quote, backslash)));
+}
+
+#elif defined(__SSE2__)
+#define BLOCK 16
+#define ODD_BITS 1
+
+static inline uint64_t odd_bytes(const char *p)
+{
+    __m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
+    __m128i low = _mm_cmplt_epi8(v, _mm_set1_epi8(0x20));
+    __m128i quote = _mm_cmpeq_epi8(v, _mm_set1_epi8('"'));
+    __m128i backslash = _mm_cmpeq_epi8(v, _mm_set1_epi8('\\'));
+
+    return (uint32_t)_mm_movemask_epi8(_mm_or_si128(low, _mm_or_si128(quote, backslash)));
+}
+
+#elif defined(__ARM_NEON) && defined(__aarch64__)
+#define BLOCK 16
+#define ODD_BITS 4
+
+static inline uint64_t odd_bytes(const char *p)
+{
+    int8x16_t v = vld1q_s8((const int8_t *)(const void *)p);
+    uint8x16_t low = vcltq_s8(v, vdupq_n_s8(0x20));
+    uint8x16_t quote = vceqq_s8(v, vdupq_n_s8('"'));
+    uint8x16_t backslash = vceqq_s8(v, vdupq_n_s8('\\'));
+    uint8x16_t odd = vorrq_u8(low, vorrq_u8(quote, backslash));
+
+    return vget_lane_u64(vreinterpret_u64_u8(vshrn_n_u16(vreinterpretq_u16_u8(odd), 4)), 0);
+}
+
+#else
+#define BLOCK 8
+#define ODD_BITS 1
+
+static inline uint64_t odd_bytes(const char *p)
+{
+    uint64_t odd = 0;
+    unsigned i;
+
+    for (i = 0; i < BLOCK; i++) {
+        unsigned char c = (unsigned char)p[i];
+
+        odd |= (uint64_t)(c < 0x20 || c >= 0x80 || c == '"' || c == '\\') << i;
+    }
+    return odd;
+}
+#endif
+
+#define ODD_BYTE ((UINT64_C(1) << ODD_BITS) - 1) /* the bits of a block's first byte */
+
+/* ---- strings ------------------------------------------------------------ */
+
+/* The value of four hex digits, or -1. */
+static inline int read_hex4(const char *p)
+{
+    int v = 0, i;
+
+    for (i = 0; i < 4; i++) {
+        int digit = json_hex_digit((unsigned char)p[i]);
+
+        if (digit < 0)
+            return -1;
+        v = v << 4 | digit;
+    }
+    return v;
+}
+
+/* p: the backslash of a \u escape. Returns what follows it, and the other half
+ * of a pair; NULL where a surrogate is alone. */
+static inline const char *skip_unicode(const char *p)
+{
+    int v = read_hex4(p + 2);
+
+    if (v < 0 || (v >= 0xDC00 && v <= 0xDFFF))
+        return NULL;
+    if (v < 0xD800 || v > 0xDBFF)
+        return p + 6;
+    if (p[6] != '\\' || p[7] != 'u')
+        return NULL;
+    v = read_hex4(p + 8);
+    return v >= 0xDC00 && v <= 0xDFFF ? p + 12 : NULL;
+}
+
+static inline bool is_simple_escape(char c)
+{
+    switch (c) {
+    case '"':
+    case '\\':
+    case '/':
+    case 'b':
+    case 'f':
+    case 'n':
+    case 'r':
+    case 't':
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* p: a control or a byte from 0x80. Returns what follows its UTF-8 sequence, or
+ * NULL. */
+static inline const char *skip_utf8(const char *p)
+{
+    size_t n = (unsigned char)*p >= 0x80 ? utf8_sequence(p, 4, NULL) : 0;
+
+    return n > 0 ? p + n : NULL;
+}
+
+/* The closing quote of a string that has more than plain bytes from p on, or
+ * NULL. An escape of two bytes is stepped over within its block. */
+static const char *end_of_odd_string(const char *p)
+{
+    for (;;) {
+        uint64_t odd = odd_bytes(p);
+        const char *next = p + BLOCK;
+
+        while (odd) {
+            unsigned i = (unsigned)__builtin_ctzll(odd) / ODD_BITS;
+            const char *at = p + i;
+
+            if (*at == '"')
+                return at;
+            if (*at == '\\' && is_simple_escape(at[1])) {
+                odd &= ~(ODD_BYTE << (i * ODD_BITS));
+                if (i + 1 < BLOCK)
+                    odd &= ~(ODD_BYTE << ((i + 1) * ODD_BITS));
+                else
+                    next++;
+                continue;
+            }
+            if (*at == '\\')
+                next = at[1] == 'u' ? skip_unicode(at) : NULL;
+            else
+                next = skip_utf8(at);
+            if (!next)
+                return NULL;
+            break;
+        }
+        p = next;
+    }
+}
+
+/* The first odd byte from p on. */
+static inline const char *find_odd(const char *p)
+{
+    uint64_t odd;
+
+    while (!(odd = odd_bytes(p)))
+        p += BLOCK;
+    return p + (unsigned)__builtin_ctzll(odd) / ODD_BITS;
+}
+
+/* p: behind the opening quote. Returns the closing one, or NULL. */
+static inline const char *end_of_string(const char *p)
+{
+    p = find_odd(p);
+    return *p == '"' ? p : end_of_odd_string(p);
+}
+
+/* ---- what is skipped ---------------------------------------------------- */
+
+static inline const char *skip_space(const char *p)
+{
+    while (json_is_space((unsigned char)*p))
+        p++;
+    return p;
+}
+
+#define NUMBER_MAX 300 /* bytes of a number that a double holds, whatever its digits */
+
+/* A number without an exponent, or NULL. */
+static inline const char *skip_number(const char *p)
+{
+    const char *from = p;
+
+    p += *p == '-';
+    if (*p == '0') {
+        p++;
+    } else {
+        if (!json_is_digit((unsigned char)*p))
+            return NULL;
+        while (json_is_digit((unsigned char)*p))
+            p++;
+    }
+    if (*p == '.') {
+        p++;
+        if (!json_is_digit((unsigned char)*p))
+            return NULL;
+        while (json_is_digit((unsigned char)*p))
+            p++;
+    }
+    return (*p | 0x20) == 'e' || p - from >= NUMBER_MAX ? NULL : p;
+}
+
+/* A value that is neither string, object nor array. */
+static inline const char *skip_scalar(const char *p)
+{
+    switch (*p) {
+    case 't':
+        return memcmp(p, "true", 4) == 0 ? p + 4 : NULL;
+    case 'f':
+        return memcmp(p, "false", 5) == 0 ? p + 5 : NULL;
+    case 'n':
+        return memcmp(p, "null", 4) == 0 ? p + 4 : NULL;
+    default:
+        return skip_number(p);
+    }
+}
+
+/* p: behind the opening quote of a key. Returns the closing one where the key
+ * is plain and a colon and a value follow, the value at *value; else NULL. */
+static inline const char *end_of_key(const char *p, const char **value)
+{
+    const char *end = find_odd(p);
+
+    if (*end != '"')
+        return NULL;
+    p = end + 1;
+    if (*p != ':')
+        p = skip_space(p);
+    if (*p++ != ':')
+        return NULL;
+    if ((unsigned char)*p <= ' ')
+        p = skip_space(p);
+    *value = p;
+    return end;
+}
+
+#define NESTED_MAX 60 /* objects and arrays open at once in a value that is skipped */
+
+/* An object or array that nobody asks for. Returns what follows it, or NULL. */
+static const char *skip_nested(const char *p)
+{
+    uint64_t kinds = 0; /* a bit for each that is open, the innermost lowest: an object? */
+    unsigned depth = 0;
+
+open:
+    if (depth++ == NESTED_MAX)
+        return NULL;
+    kinds = kinds << 1 | (*p == '{');
+    p = skip_space(p + 1);
+    if (*p == (kinds & 1 ? '}' : ']'))
+        goto close;
+member:
+    if (kinds & 1) {
+        if (*p++ != '"' || !end_of_key(p, &p))
+            return NULL;
+    }
+    if (*p == '{' || *p == '[')
+        goto open;
+    if (*p == '"') {
+        p = end_of_string(p + 1);
+        if (!p)
+            return NULL;
+        p++;
+    } else if (!(p = skip_scalar(p))) {
+        return NULL;
+    }
+after:
+    if ((unsigned char)*p <= ' ')
+        p = skip_space(p);
+    if (*p == ',') {
+        p = skip_space(p + 1);
+        goto member;
+    }
+    if (*p != (kinds & 1 ? '}' : ']'))
+        return NULL;
+close:
+    p++;
+    kinds >>= 1;
+    if (--depth > 0)
+        goto after;
+    return p;
+}
+
+/* ---- the members that are asked for ------------------------------------- */
+
+#define KEY_SLOTS 32
+#define KEY_BYTES 16
+#define KEY_NONE 31 /* a slot of its own for all other members */
+
+struct key {
+    char text[KEY_BYTES];
+    uint8_t n, member;
+};
+
+#define KEY(text, member)                                                                          \
+    {                                                                                              \
+        text, sizeof(text) - 1, member                                                             \
+    }
+
+/* By slot: no two keys of a table have the same. tests/unit/test_event_scan.c
+ * finds every one of them. */
+static inline unsigned key_slot(unsigned char first, unsigned char second, size_t n)
+{
+    return (unsigned)(n * 23 + first + second * 12u) % KEY_SLOTS;
+}
+
+#define SLOT(a, b, n) (((n)*23 + (a) + (b)*12u) % KEY_SLOTS)
+
+static const struct key object_keys[KEY_SLOTS] = {
+    [SLOT('e', 'v', 5)] = KEY("event", E_EVENT),
+    [SLOT('d', 'a', 4)] = KEY("data", E_DATA),
+    [SLOT('b', 'o', 4)] = KEY("body", E_BODY),
+    [SLOT('p', 'a', 7)] = KEY("payload", E_PAYLOAD),
+    [SLOT('r', 'e', 12)] = KEY("request_body", E_REQUEST_BODY),
+    [SLOT('m', 'e', 7)] = KEY("message", E_MESSAGE),
+    [SLOT('r', 'e', 11)] = KEY("received_at", E_TIMES),
+    [SLOT('@', 't', 10)] = KEY("@timestamp", E_TIMES + 1),
+    [SLOT('t', 'i', 9)] = KEY("timestamp", E_TIMES + 2),
+    [SLOT('t', 'i', 4)] = KEY("time", E_TIMES + 3),
+    [SLOT('t', 'i', 12)] = KEY("time_iso8601", E_TIMES + 4),
+    [SLOT('t', 's', 2)] = KEY("ts", E_TIMES + 5),
+    [SLOT('m', 's', 4)] = KEY("msec", E_TIMES + 6),
+    [SLOT('i', 'n', 8)] = KEY("instance", E_INSTANCE),
+    [SLOT('d', 'a', 9)] = KEY("date_time", E_DATE_TIME),
+    [SLOT('e', 'r', 5)] = KEY("error", E_ERROR),
+};
+
+static const struct key update_keys[KEY_SLOTS] = {
+    [SLOT('k', 'e', 3)] = KEY("key", U_KEY),
+    [SLOT('k', 'e', 5)] = KEY("keyId", U_KEYID),
+    [SLOT('i', 'd', 2)] = KEY("id", U_ID),
+    [SLOT('m', 'e', 9)] = KEY("messageId", U_MESSAGEID),
+    [SLOT('u', 'p', 6)] = KEY("update", U_UPDATE),
+    [SLOT('s', 't', 6)] = KEY("status", U_STATUS),
+    [SLOT('d', 'a', 8)] = KEY("datetime", U_DATETIME),
+    [SLOT('o', 'w', 5)] = KEY("owner", U_OWNER),
+    [SLOT('e', 'r', 5)] = KEY("error", U_ERROR),
+};
+
+static const struct key key_keys[KEY_SLOTS] = {[SLOT('i', 'd', 2)] = KEY("id", U_KEY_ID)};
+
+static const struct key inner_keys[KEY_SLOTS] = {
+    [SLOT('s', 't', 6)] = KEY("status", U_INNER_STATUS),
+    [SLOT('e', 'r', 5)] = KEY("error", U_INNER_ERROR),
+};
+
+/* Which member of the table is the key of n bytes at p? KEY_NONE: none. */
+static inline unsigned find_key(const struct key *keys, const char *p, size_t n)
+{
+    const struct key *k = &keys[key_slot((unsigned char)p[0], (unsigned char)p[1], n)];
+
+    return k->n == n && n > 0 && memcmp(p, k->text, n) == 0 ? k->member : KEY_NONE;
+}
+
+/* ---- the walk ----------------------------------------------------------- */
+
+/* A value of any kind. */
+static inline const char *skip_value(const char *p)
+{
+    if (*p == '"') {
+        p = end_of_string(p + 1);
+        return p ? p + 1 : NULL;
+    }
+    return *p == '{' || *p == '[' ? skip_nested(p) : skip_scalar(p);
+}
+
+/* Behind a value: at the next member's key, or with *end at the byte that
+ * closes the object. NULL: neither. */
+static inline const char *next_member(const char *p, bool *end)
+{
+    if ((unsigned char)*p <= ' ')
+        p = skip_space(p);
+    *end = *p == '}';
+    if (*end)
+        return p;
+    if (*p++ != ',')
+        return NULL;
+    if ((unsigned char)*p <= ' ')
+        p = skip_space(p);
+    return *p == '"' ? p : NULL;
+}
+
+/* p: '{'. At its first key, or with *end at the '}'. */
+static inline const char *first_member(const char *p, bool *end)
+{
+    p++;
+    if ((unsigned char)*p <= ' ')
+        p = skip_space(p);
+    *end = *p == '}';
+    return *end || *p == '"' ? p : NULL;
+}
+
+/* Notes a value; NULL where the member was there before. */
+static inline const char *note(struct slice *found, unsigned member, const char *value,
+                               const char *end)
+{
+    if (!end)
+        return NULL;
+    if (member == KEY_NONE)
+        return end;
+    if (found[member].p)
+        return NULL; /* the last one would win */
+    found[member] = (struct slice){value, (size_t)(end - value)};
+    return end;
+}
+
+/* An object whose members are all noted in passing: key, or update. */
+static inline const char *walk_flat(const char *p, const struct key *keys, struct slice *found)
+{
+    bool end;
+
+    p = first_member(p, &end);
+    while (p && !end) {
+        const char *key = p + 1, *value;
+        const char *key_end = end_of_key(key, &value);
+        unsigned member;
+
+        if (!key_end)
+            return NULL;
+        member = find_key(keys, key, (size_t)(key_end - key));
+        p = note(found, member, value, skip_value(value));
+        if (p)
+            p = next_member(p, &end);
+    }
+    return p ? p + 1 : NULL;
+}
+
+/* p: the '{' of an object in data. Returns what follows it, or NULL. */
+static const char *walk_update(struct event_scan *s, const char *p)
+{
+    struct event_update *u;
+    bool end;
+
+    if (s->updates == EVENT_SCAN_UPDATES)
+        return NULL;
+    u = &s->update[s->updates++];
+    memset(u, 0, sizeof *u);
+    p = first_member(p, &end);
+    while (p && !end) {
+        const char *key = p + 1, *value;
+        const char *key_end = end_of_key(key, &value);
+        unsigned member;
+
+        if (!key_end)
+            return NULL;
+        member = find_key(update_keys, key, (size_t)(key_end - key));
+        if (member == U_KEY && *value == '{')
+            p = walk_flat(value, key_keys, u->found);
+        else if (member == U_UPDATE && *value == '{')
+            p = walk_flat(value, inner_keys, u->found);
+        else
+            p = skip_value(value);
+        p = note(u->found, member, value, p);
+        if (p)
+            p = next_member(p, &end);
+    }
+    return p ? p + 1 : NULL;
+}
+
+/* p: the '[' of data. Every element is to be an object. */
+static const char *walk_updates(struct event_scan *s, const char *p)
+{
+    p = skip_space(p + 1);
+    if (*p == ']')
+        return p + 1;
+    for (;;) {
+        if (*p != '{' || !(p = walk_update(s, p)))
+            return NULL;
+        p = skip_space(p);
+        if (*p == ']')
+            return p + 1;
+        if (*p++ != ',')
+            return NULL;
+        p = skip_space(p);
+    }
+}
+
+static const char *walk_object(struct event_scan *s, const char *p, const struct event_object **at);
+
+/* A value that may have more in it than is skipped. */
+static inline const char *walk_member(struct event_scan *s, struct event_object *o, unsigned member,
+                                      const char *value)
+{
+    if (member == E_DATA && !o->update) {
+        const char *end = NULL;
+
+        o->update = s->update + s->updates;
+        if (*value == '{')
+            end = walk_update(s, value);
+        else if (*value == '[')
+            end = walk_updates(s, value);
+        else
+            return skip_value(value);
+        o->updates = (uint32_t)(s->update + s->updates - o->update);
+        return end;
+    }
+    if (member >= E_BODY && member <= E_MESSAGE && *value == '{')
+        return walk_object(s, value, &o->inside[member - E_BODY]);
+    return skip_value(value);
+}
+
+/* p: '{'. Returns what follows the object, or NULL. Recurses as deep as there
+ * are objects to note. */
+static const char *walk_object(struct event_scan *s, const char *p, const struct event_object **at)
+{
+    struct event_object *o;
+    bool end;
+
+    if (s->objects == EVENT_SCAN_OBJECTS)
+        return NULL;
+    o = &s->object[s->objects++];
+    memset(o, 0, sizeof *o);
+    o->walked = true;
+    *at = o;
+    p = first_member(p, &end);
+    while (p && !end) {
+        const char *key = p + 1, *value;
+        const char *key_end = end_of_key(key, &value);
+        unsigned member;
+
+        if (!key_end)
+            return NULL;
+        member = find_key(object_keys, key, (size_t)(key_end - key));
+        p = note(o->found, member, value, walk_member(s, o, member, value));
+        if (p)
+            p = next_member(p, &end);
+    }
+    return p ? p + 1 : NULL;
+}
+
+static size_t walk_text(struct event_scan *s, const char *text)
+{
+    const struct event_object *outermost;
+    const char *end;
+
+    s->objects = s->updates = 0;
+    end = walk_object(s, text, &outermost);
+    return end ? (size_t)(end - text) : 0;
+}
+
+#endif
