@@ -1,32 +1,86 @@
-#include "fold.h"
+#include "fold_table.h"
 
 #include <stdlib.h>
 
-#define SLOTS_MIN 1024
+/* The entries sorted. */
+struct fold_order {
+    struct fold_item *item;
+    size_t n;
+};
 
 void fold_init(struct fold *f, const struct names *archives)
 {
     memset(f, 0, sizeof *f);
     f->archives = archives;
+    (void)pthread_mutex_init(&f->lock, NULL); /* of the default kind it cannot fail */
+}
+
+void fold_forget_order(struct fold *f)
+{
+    if (f->order)
+        free(f->order->item);
+    free(f->order);
+    f->order = NULL;
 }
 
 void fold_release(struct fold *f)
 {
     uint32_t i;
 
+    fold_forget_order(f);
+    if (f->table) {
+        for (i = 0; i < FOLD_TABLES; i++)
+            fold_table_release(&f->table[i]);
+        fold_pool_release(&f->pool);
+    }
+    free(f->table);
     for (i = 0; i < f->names.n; i++)
         histogram_release(&f->instance[i].lag);
     free(f->instance);
+    free(f->run);
     names_release(&f->names);
-    free(f->entry);
-    free(f->slot);
-    arena_release(&f->arena);
+    (void)pthread_mutex_destroy(&f->lock);
     fold_init(f, f->archives);
 }
 
-/* --- instances --- */
+void fold_spill_to(struct fold *f, const struct fold_store *store, size_t limit)
+{
+    f->store = store;
+    f->limit = limit;
+}
 
-static int instance_find(struct fold *f, struct slice name, uint32_t *index, struct err *e)
+uint64_t fold_hash(uint64_t instance_hash, struct slice id)
+{
+    return hash_bytes(instance_hash, id);
+}
+
+static int make_tables(struct fold *f, struct err *e)
+{
+    struct fold_table *t = calloc(FOLD_TABLES, sizeof *t);
+    unsigned i;
+
+    if (!t)
+        return err_oom(e);
+    fold_pool_init(&f->pool);
+    for (i = 0; i < FOLD_TABLES; i++)
+        fold_table_init(&t[i], (uint8_t)i);
+    f->table = t;
+    return 0;
+}
+
+/* ---- instances ------------------------------------------------------------ */
+
+void fold_widen(struct fold_instance *in, int64_t first, int64_t last)
+{
+    if (first == TIME_NONE)
+        return;
+    if (in->first == TIME_NONE || first < in->first)
+        in->first = first;
+    if (in->last == TIME_NONE || last > in->last)
+        in->last = last;
+}
+
+static int add_instance(struct fold *f, struct slice name, uint32_t *number, struct err *e)
 {
     uint32_t n = f->names.n;
 
@@ -39,282 +93,141 @@ static int instance_find(struct fold *f, struct slice name, uint32_t *index, str
         f->instance = p;
         f->instance_cap = cap;
     }
-    *index = names_add(&f->names, name);
-    if (*index == NAMES_NONE)
+    *number = names_add(&f->names, name);
+    if (*number == NAMES_NONE)
         return err_oom(e);
-    if (*index == n)
+    if (*number == n)
         f->instance[n] = (struct fold_instance){.first = TIME_NONE, .last = TIME_NONE};
     return 0;
 }
 
-static void widen(struct fold_instance *in, int64_t first, int64_t last)
+/* A writer asks once for each instance that it meets, so this is also where the
+ * tables are made: before any thread adds to them. */
+int fold_instance_number(struct fold *f, struct slice name, uint32_t *number, struct err *e)
 {
-    if (first == TIME_NONE)
-        return;
-    if (in->first == TIME_NONE || first < in->first)
-        in->first = first;
-    if (in->last == TIME_NONE || last > in->last)
-        in->last = last;
+    int status;
+
+    (void)pthread_mutex_lock(&f->lock);
+    status = f->table ? 0 : make_tables(f, e);
+    if (status == 0)
+        status = add_instance(f, name, number, e);
+    (void)pthread_mutex_unlock(&f->lock);
+    return status;
 }
 
-/* --- entries --- */
-
-static uint32_t entry_hash(const struct fold *f, uint32_t instance, struct slice id)
-{
-    uint64_t h = hash_bytes(f->names.hash[instance], id);
-
-    return (uint32_t)(h >> 32) ^ (uint32_t)h;
-}
-
-static int rehash(struct fold *f, struct err *e)
-{
-    size_t slots = f->slots ? f->slots * 2 : SLOTS_MIN;
-    uint32_t *slot = calloc(slots, sizeof *slot);
-    size_t i;
-
-    if (!slot)
-        return err_oom(e);
-    for (i = 0; i < f->n; i++) {
-        size_t s = f->entry[i]->hash & (slots - 1);
-
-        while (slot[s])
-            s = (s + 1) & (slots - 1);
-        slot[s] = (uint32_t)i + 1;
-    }
-    free(f->slot);
-    f->slot = slot;
-    f->slots = slots;
-    return 0;
-}
-
-static int make_room(struct fold *f, struct err *e)
-{
-    if (f->n >= UINT32_MAX - 1)
-        return err_set(e, EXIT_FAILED, "more than 4294967294 distinct messages");
-    if (f->n == f->cap) {
-        size_t cap = f->cap ? f->cap * 2 : SLOTS_MIN;
-        struct fold_entry **p = realloc(f->entry, cap * sizeof *p);
-
-        if (!p)
-            return err_oom(e);
-        f->entry = p;
-        f->cap = cap;
-    }
-    return 4 * (f->n + 1) > 3 * f->slots ? rehash(f, e) : 0;
-}
-
-/* Finds the entry of a message. Where there is none: *entry is NULL, and the
- * slot that is to hold it is *at. */
-static int entry_find(struct fold *f, uint32_t instance, struct slice id, uint32_t hash,
-                      struct fold_entry **entry, size_t *at, struct err *e)
-{
-    size_t s;
-
-    if (make_room(f, e) < 0)
-        return -1;
-    *entry = NULL;
-    for (s = hash & (f->slots - 1); f->slot[s]; s = (s + 1) & (f->slots - 1)) {
-        struct fold_entry *x = f->entry[f->slot[s] - 1];
-
-        if (x->hash == hash && x->instance == instance && slice_eq(x->message_id, id)) {
-            *entry = x;
-            break;
-        }
-    }
-    *at = s;
-    return 0;
-}
-
-static void entry_link(struct fold *f, size_t at, struct fold_entry *x)
-{
-    f->entry[f->n++] = x;
-    f->slot[at] = (uint32_t)f->n;
-}
-
-static int entry_get(struct fold *f, uint32_t instance, struct slice id, struct fold_entry **entry,
-                     struct err *e)
-{
-    uint32_t hash = entry_hash(f, instance, id);
-    struct fold_entry *x;
-    size_t at;
-    char *copy;
-
-    if (entry_find(f, instance, id, hash, entry, &at, e) < 0)
-        return -1;
-    if (*entry)
-        return 0;
-    x = arena_alloc(&f->arena, sizeof *x);
-    copy = x ? arena_dup(&f->arena, id.p, id.n) : NULL;
-    if (!copy)
-        return err_oom(e);
-    memset(x, 0, sizeof *x);
-    x->message_id = (struct slice){copy, id.n};
-    x->instance = instance;
-    x->hash = hash;
-    entry_link(f, at, x);
-    *entry = x;
-    return 0;
-}
-
-/* Copies an error text to the fold's memory, over one it replaces where that has room. */
-static int keep_error(struct fold *f, struct slice old, struct slice *error, struct err *e)
-{
-    char *copy;
-
-    if (!error->p)
-        return 0;
-    if (old.p && old.n >= error->n) {
-        copy = (char *)(uintptr_t)old.p;
-        memcpy(copy, error->p, error->n);
-    } else {
-        copy = arena_dup(&f->arena, error->p, error->n);
-        if (!copy)
-            return err_oom(e);
-    }
-    error->p = copy;
-    return 0;
-}
-
-/* Merges evidence whose error text is not the fold's own. */
-static int entry_merge(struct fold *f, struct fold_entry *x, const struct evidence *from,
-                       struct err *e)
-{
-    struct slice old = x->evidence.error;
-
-    evidence_merge(f->archives, &x->evidence, from);
-    if (x->evidence.error.p == old.p)
-        return 0;
-    return keep_error(f, old, &x->evidence.error, e);
-}
-
-int fold_add(struct fold *f, const struct event *ev, uint32_t archive, uint64_t record,
-             struct err *e)
-{
-    struct evidence one;
-    struct fold_entry *x;
-    struct fold_instance *in;
-    uint32_t instance;
-
-    if (instance_find(f, ev->instance, &instance, e) < 0 ||
-        entry_get(f, instance, ev->message_id, &x, e) < 0)
-        return -1;
-    in = &f->instance[instance];
-    if (!ev->approximate)
-        widen(in, ev->time, ev->time);
-    if (ev->lag != TIME_NONE && histogram_add(&in->lag, ev->lag, 1) < 0)
-        return err_oom(e);
-    if (ev->what == MEANS_PENDING) {
-        x->evidence.seen |= M_PENDING_BIT;
-        return 0;
-    }
-    one.seen = M_BIT(ev->what);
-    one.error = ev->error;
-    one.at[ev->what] = (struct sighting){ev->time, record, archive, ev->approximate};
-    return entry_merge(f, x, &one, e);
-}
+/* ---- evidence that was folded before -------------------------------------- */
 
 int fold_add_evidence(struct fold *f, struct slice instance, struct slice message_id,
                       const struct evidence *evidence, struct err *e)
 {
-    struct fold_entry *x;
-    uint32_t i;
+    struct fold_sight s = {.id = message_id};
+    struct fold_table *t;
+    uint64_t hash;
+    int m;
 
-    if (instance_find(f, instance, &i, e) < 0 || entry_get(f, i, message_id, &x, e) < 0)
+    if (fold_instance_number(f, instance, &s.instance, e) < 0)
         return -1;
-    return entry_merge(f, x, evidence, e);
-}
-
-int fold_merge(struct fold *into, struct fold *from, struct err *e)
-{
-    uint32_t *renumbered = malloc((from->names.n + 1) * sizeof *renumbered);
-    int status = -1;
-    uint32_t i;
-    size_t n;
-
-    if (!renumbered)
-        return err_oom(e);
-    for (i = 0; i < from->names.n; i++) {
-        const struct fold_instance *in = &from->instance[i];
-
-        if (instance_find(into, from->names.name[i], &renumbered[i], e) < 0)
-            goto out;
-        widen(&into->instance[renumbered[i]], in->first, in->last);
-        if (histogram_merge(&into->instance[renumbered[i]].lag, &in->lag) < 0) {
-            (void)err_oom(e);
-            goto out;
+    fold_forget_order(f);
+    hash = fold_hash(f->names.hash[s.instance], message_id);
+    s.hash = (uint32_t)hash;
+    t = &f->table[(hash >> 32) % FOLD_TABLES];
+    if (fold_table_reserve(t, &f->pool, 1, e) < 0)
+        return -1;
+    for (m = 0; m <= M_COUNT; m++) {
+        if (!(evidence->seen & M_BIT(m)))
+            continue;
+        s.what = (uint8_t)m;
+        if (m < M_COUNT) {
+            s.when = fold_when(evidence->at[m].time, evidence->at[m].approximate);
+            s.record = evidence->at[m].record;
+            s.archive = evidence->at[m].archive;
         }
+        s.error = m == M_FAILED ? evidence->error : SLICE_NONE;
+        if (fold_table_add(t, &f->pool, f->archives, &s, e) < 0)
+            return -1;
     }
-    for (n = 0; n < from->n; n++) {
-        struct fold_entry *x = from->entry[n], *there;
-        size_t at;
-
-        x->instance = renumbered[x->instance];
-        if (entry_find(into, x->instance, x->message_id, x->hash, &there, &at, e) < 0)
-            goto out;
-        if (there) /* the texts live on in the arena that is handed over */
-            evidence_merge(into->archives, &there->evidence, &x->evidence);
-        else
-            entry_link(into, at, x);
-    }
-    arena_join(&into->arena, &from->arena);
-    from->n = 0;
-    status = 0;
-out:
-    free(renumbered);
-    return status;
+    if (f->store && (fold_table_full(t) || atomic_load(&f->pool.held) > f->limit))
+        return fold_spill_some(f, e);
+    return 0;
 }
 
-/* --- order --- */
+/* ---- walking -------------------------------------------------------------- */
 
-struct sort_context {
-    const struct fold *f;
-    uint32_t *rank; /* of an instance among the names as bytes */
+struct shown {
+    fold_walk_fn *fn;
+    void *ctx;
 };
 
-static int by_name(const void *a, const void *b, void *ctx)
+static int show(void *ctx, const struct fold_table *t, const struct fold_packed *x, struct err *e)
 {
-    const struct fold *f = ctx;
-    const uint32_t *x = a, *y = b;
+    const struct shown *s = ctx;
+    struct fold_entry out;
 
-    return slice_cmp(f->names.name[*x], f->names.name[*y]);
+    fold_table_unpack(t, x, &out);
+    return s->fn(s->ctx, &out, e);
 }
 
-static int by_key(const void *a, const void *b, void *ctx)
+static int walk_tables(struct fold *f, fold_walk_fn *fn, void *ctx, struct err *e)
 {
-    const struct sort_context *c = ctx;
-    const struct fold_entry *x = *(struct fold_entry *const *)a;
-    const struct fold_entry *y = *(struct fold_entry *const *)b;
+    struct shown s = {fn, ctx};
+    unsigned i;
 
-    if (x->instance != y->instance)
-        return c->rank[x->instance] < c->rank[y->instance] ? -1 : 1;
-    return slice_cmp(x->message_id, y->message_id);
-}
-
-int fold_sort(struct fold *f, struct err *e)
-{
-    uint32_t *order = malloc((f->names.n + 1) * sizeof *order);
-    uint32_t *rank = malloc((f->names.n + 1) * sizeof *rank);
-    struct sort_context c = {f, rank};
-    uint32_t i;
-    int status = -1;
-
-    if (!order || !rank) {
-        (void)err_oom(e);
-        goto out;
+    for (i = 0; i < FOLD_TABLES; i++) {
+        if (fold_table_each(&f->table[i], show, &s, e) < 0)
+            return -1;
     }
-    for (i = 0; i < f->names.n; i++)
-        order[i] = i;
-    qsort_r(order, f->names.n, sizeof *order, by_name, f);
-    for (i = 0; i < f->names.n; i++)
-        rank[order[i]] = i;
-    if (f->n > 0)
-        qsort_r(f->entry, f->n, sizeof(struct fold_entry *), by_key, &c);
-    free(f->slot); /* entries have moved: nothing can be added any more */
-    f->slot = NULL;
-    f->slots = 0;
-    status = 0;
-out:
-    free(order);
+    return 0;
+}
+
+static struct fold_order *make_order(const struct fold *f, struct err *e)
+{
+    struct fold_order *o = calloc(1, sizeof *o);
+    uint32_t *rank = fold_ranks(&f->names);
+
+    if (o && rank)
+        o->item = fold_sorted(f->table, FOLD_TABLES, rank, &o->n);
     free(rank);
-    return status;
+    if (!o || !rank || (o->n > 0 && !o->item)) {
+        free(o);
+        (void)err_oom(e);
+        return NULL;
+    }
+    return o;
+}
+
+static int walk_order(struct fold *f, fold_walk_fn *fn, void *ctx, struct err *e)
+{
+    struct shown s = {fn, ctx};
+    struct fold_order *o = f->order ? f->order : make_order(f, e);
+    size_t i;
+
+    if (!o)
+        return -1;
+    f->order = o;
+    for (i = 0; i < o->n; i++) {
+        const struct fold_packed *x = o->item[i].entry;
+
+        if (show(&s, &f->table[x->table], x, e) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+bool fold_count(const struct fold *f, uint64_t *n)
+{
+    unsigned i;
+
+    *n = 0;
+    for (i = 0; f->table && i < FOLD_TABLES; i++)
+        *n += f->table[i].n;
+    return f->runs == 0;
+}
+
+int fold_walk(struct fold *f, bool sorted, fold_walk_fn *fn, void *ctx, struct err *e)
+{
+    if (f->runs > 0)
+        return fold_walk_runs(f, fn, ctx, e);
+    if (!f->table)
+        return 0;
+    return sorted ? walk_order(f, fn, ctx, e) : walk_tables(f, fn, ctx, e);
 }

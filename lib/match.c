@@ -17,16 +17,18 @@ struct found {
 /* A run of message ids on their way through the database. */
 struct batch {
     struct slice *id; /* distinct, in order of bytes */
-    size_t *first;    /* id i has entries first[i] .. first[i + 1] of the sorted list */
+    size_t *first;    /* id i has entries first[i] .. first[i + 1] */
     size_t n;
+    struct fold_entry *entry; /* at most SLICE_IDS, in order of message ids */
+    size_t entries;
+    struct arena texts; /* theirs */
     struct found *found;
     size_t n_found, cap;
 };
 
 static int by_message_id(const void *a, const void *b)
 {
-    const struct fold_entry *x = *(const struct fold_entry *const *)a;
-    const struct fold_entry *y = *(const struct fold_entry *const *)b;
+    const struct fold_entry *x = a, *y = b;
 
     return slice_cmp(x->message_id, y->message_id);
 }
@@ -145,12 +147,25 @@ static bool may_speak(const struct match_table *t, const struct directory_named 
                                     c->tenant);
 }
 
+/* Copies an entry, its texts to the arena. -1: no memory. */
+static int keep_texts(struct arena *a, struct fold_entry *to, const struct fold_entry *from)
+{
+    struct slice *error = &to->evidence.error;
+
+    *to = *from;
+    to->message_id.p = arena_dup(a, from->message_id.p, from->message_id.n);
+    if (error->p)
+        error->p = arena_dup(a, error->p, error->n);
+    return !to->message_id.p || (from->evidence.error.p && !error->p) ? -1 : 0;
+}
+
 /* One evidence key and the rows that bear its message id. */
 static int match_entry(struct match_table *t, const struct fold_entry *x, const struct found *row,
                        size_t rows, struct err *e)
 {
     const struct directory_named *named = t->named[x->instance];
     const struct found *spoken = NULL;
+    struct fold_entry kept;
     size_t n = 0, i;
 
     for (i = 0; i < rows; i++) {
@@ -159,10 +174,12 @@ static int match_entry(struct match_table *t, const struct fold_entry *x, const 
             n++;
         }
     }
+    if (keep_texts(&t->arena, &kept, x) < 0)
+        return err_oom(e);
     if (n == 1) {
         t->used++;
-        return match_use(t, x->instance, x->message_id, &x->evidence, spoken->id, spoken->campaign,
-                         e);
+        return match_use(t, x->instance, kept.message_id, &kept.evidence, spoken->id,
+                         spoken->campaign, e);
     }
     if (n == 0) {
         t->instance_mismatch++;
@@ -177,8 +194,7 @@ static int match_entry(struct match_table *t, const struct fold_entry *x, const 
     return 0;
 }
 
-static int match_batch(struct match_table *t, struct fold_entry *const *entry, struct batch *b,
-                       struct store *s, struct err *e)
+static int match_batch(struct match_table *t, struct batch *b, struct store *s, struct err *e)
 {
     size_t i, from = 0, to, k;
 
@@ -193,7 +209,7 @@ static int match_batch(struct match_table *t, struct fold_entry *const *entry, s
         for (k = b->first[i]; k < b->first[i + 1]; k++) {
             if (to == from)
                 t->not_campaign_message++;
-            else if (match_entry(t, entry[k], b->found + from, to - from, e) < 0)
+            else if (match_entry(t, &b->entry[k], b->found + from, to - from, e) < 0)
                 return -1;
         }
         from = to;
@@ -201,35 +217,48 @@ static int match_batch(struct match_table *t, struct fold_entry *const *entry, s
     return 0;
 }
 
-static int match_all(struct match_table *t, struct fold_entry *const *entry, size_t n,
-                     struct store *s, struct err *e)
+/* Asks about the entries collected, and forgets them. */
+static int match_entries(struct match_table *t, struct batch *b, struct store *s, struct err *e)
 {
-    struct batch b = {.id = malloc(SLICE_IDS * sizeof *b.id),
-                      .first = malloc((SLICE_IDS + 1) * sizeof *b.first)};
     size_t i = 0;
-    int status = -1;
+    int status;
 
-    if (!b.id || !b.first) {
-        (void)err_oom(e);
-        goto out;
+    if (b->entries == 0)
+        return 0;
+    qsort(b->entry, b->entries, sizeof *b->entry, by_message_id);
+    for (b->n = 0; i < b->entries; b->n++) {
+        b->id[b->n] = b->entry[i].message_id;
+        b->first[b->n] = i;
+        while (i < b->entries && slice_eq(b->entry[i].message_id, b->id[b->n]))
+            i++;
     }
-    while (i < n) {
-        for (b.n = 0; i < n && b.n < SLICE_IDS; b.n++) {
-            b.id[b.n] = entry[i]->message_id;
-            b.first[b.n] = i;
-            while (i < n && slice_eq(entry[i]->message_id, b.id[b.n]))
-                i++;
-        }
-        b.first[b.n] = i;
-        if (match_batch(t, entry, &b, s, e) < 0)
-            goto out;
-    }
-    status = 0;
-out:
-    free(b.id);
-    free(b.first);
-    free(b.found);
+    b->first[b->n] = i;
+    status = match_batch(t, b, s, e);
+    b->entries = 0;
+    arena_release(&b->texts);
     return status;
+}
+
+struct matching {
+    struct match_table *t;
+    struct store *s;
+    bool (*keep)(void *, const struct fold_entry *);
+    void *ctx;
+    struct batch b;
+};
+
+static int on_entry(void *ctx, const struct fold_entry *x, struct err *e)
+{
+    struct matching *m = ctx;
+
+    if (m->keep && !m->keep(m->ctx, x))
+        return 0;
+    if (m->b.entries == SLICE_IDS && match_entries(m->t, &m->b, m->s, e) < 0)
+        return -1;
+    if (keep_texts(&m->b.texts, &m->b.entry[m->b.entries], x) < 0)
+        return err_oom(e);
+    m->b.entries++;
+    return 0;
 }
 
 int match_init(struct match_table *t, const struct names *archives, const struct directory *d,
@@ -275,30 +304,28 @@ out:
     return status;
 }
 
-int match_run(struct match_table *t, const struct fold *f, const struct directory *d,
-              struct store *s, bool any_instance, bool (*keep)(void *, const struct fold_entry *),
-              void *ctx, struct err *e)
+int match_run(struct match_table *t, struct fold *f, const struct directory *d, struct store *s,
+              bool any_instance, bool (*keep)(void *, const struct fold_entry *), void *ctx,
+              struct err *e)
 {
-    struct fold_entry **entry = malloc((f->n + 1) * sizeof *entry);
-    size_t n = 0, i;
+    struct matching m = {.t = t, .s = s, .keep = keep, .ctx = ctx};
     int status = -1;
 
     if (take_sources(t, f, d, e) < 0)
-        goto out;
+        return -1;
     t->any_instance = any_instance;
-    if (!entry) {
+    m.b.entry = malloc(SLICE_IDS * sizeof *m.b.entry);
+    m.b.id = malloc(SLICE_IDS * sizeof *m.b.id);
+    m.b.first = malloc((SLICE_IDS + 1) * sizeof *m.b.first);
+    if (!m.b.entry || !m.b.id || !m.b.first)
         (void)err_oom(e);
-        goto out;
-    }
-    for (i = 0; i < f->n; i++) {
-        if (!keep || keep(ctx, f->entry[i]))
-            entry[n++] = f->entry[i];
-    }
-    if (n > 0)
-        qsort(entry, n, sizeof(struct fold_entry *), by_message_id);
-    status = match_all(t, entry, n, s, e);
-out:
-    free(entry);
+    else if (fold_walk(f, false, on_entry, &m, e) == 0)
+        status = match_entries(t, &m.b, s, e);
+    free(m.b.entry);
+    free(m.b.id);
+    free(m.b.first);
+    free(m.b.found);
+    arena_release(&m.b.texts);
     return status;
 }
 

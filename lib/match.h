@@ -44,11 +44,11 @@ struct match_table {
     uint64_t *mismatch;                                                /* evidence keys by source */
 };
 
-/* Asks the database about all entries of the sorted fold that `keep` wants
- * (NULL: all), in slices of bounded size. */
-int match_run(struct match_table *t, const struct fold *f, const struct directory *d,
-              struct store *s, bool any_instance, bool (*keep)(void *, const struct fold_entry *),
-              void *ctx, struct err *e);
+/* Asks the database about all entries of the fold that `keep` wants (NULL: all),
+ * in slices of bounded size. What has a row is copied. */
+int match_run(struct match_table *t, struct fold *f, const struct directory *d, struct store *s,
+              bool any_instance, bool (*keep)(void *, const struct fold_entry *), void *ctx,
+              struct err *e);
 
 /* A table that is filled by match_use: sources are known, rows too. The names of
  * the sources are not copied. */

@@ -35,7 +35,13 @@ uint32_t names_find(const struct names *t, struct slice name);
 
 void names_release(struct names *t);
 
-/* 64 bits over bytes; not for hostile use where collisions cost more than time. */
+/* 64 bits over bytes. They also depend on a secret of the process: who writes
+ * the bytes cannot choose them so that they collide. So no result may depend on
+ * a hash, nor on the order of anything that is found by one. */
 uint64_t hash_bytes(uint64_t seed, struct slice s);
+
+/* Chooses the secret. To be called before anything is hashed and before there
+ * are threads; without it the secret is a constant. */
+void hash_choose_secret(void);
 
 #endif

@@ -11,12 +11,21 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-static void count_distinct(struct pipeline *p)
+static int count_entry(void *ctx, const struct fold_entry *x, struct err *e)
 {
-    size_t i;
+    struct pipeline *p = ctx;
 
-    for (i = 0; i < p->fold.n; i++)
-        p->run.messages.distinct += scope_keeps(&p->instances, p->fold.entry[i]);
+    (void)e;
+    p->run.messages.distinct += scope_keeps(&p->instances, x);
+    return 0;
+}
+
+static int count_distinct(struct pipeline *p, struct err *e)
+{
+    if (!p->instances.keep && fold_count(&p->fold, &p->run.messages.distinct))
+        return 0;
+    p->run.messages.distinct = 0;
+    return fold_walk(&p->fold, false, count_entry, p, e);
 }
 
 static int write_report(struct pipeline *p, struct err *e)
@@ -145,8 +154,7 @@ static int run_offline(struct pipeline *p, struct err *e)
     if (pipeline_fold(p, e) < 0 ||
         scope_instances_by_name(&p->instances, &instances, &p->fold.names, e) < 0)
         return -1;
-    count_distinct(p);
-    return pipeline_write_states(p, e);
+    return count_distinct(p, e) < 0 ? -1 : pipeline_write_states(p, e);
 }
 
 /* Replay and audit. */
@@ -154,8 +162,7 @@ static int run_archives(struct pipeline *p, struct err *e)
 {
     if (pipeline_fold(p, e) < 0 || pipeline_decide(p, e) < 0)
         return -1;
-    count_distinct(p);
-    return pipeline_write_states(p, e);
+    return count_distinct(p, e) < 0 ? -1 : pipeline_write_states(p, e);
 }
 
 static int run_online(struct pipeline *p, struct err *e)

@@ -146,12 +146,6 @@ static bool ends_in_gz(const char *path)
     return n > 3 && strcmp(path + n - 3, ".gz") == 0;
 }
 
-static bool keep_state(void *ctx, const struct fold *f, const struct fold_entry *x)
-{
-    (void)f;
-    return scope_keeps(ctx, x);
-}
-
 int pipeline_write_states(struct pipeline *p, struct err *e)
 {
     const char *path = p->o->states_out;
@@ -161,7 +155,7 @@ int pipeline_write_states(struct pipeline *p, struct err *e)
         return 0;
     if (outfile_open(&f, path, 0600, ends_in_gz(path), e) < 0)
         return -1;
-    if (states_write(f, &p->fold, p->o->policy.failed_unless_delivered, keep_state, &p->instances,
+    if (states_write(f, &p->fold, p->o->policy.failed_unless_delivered, scope_keeps, &p->instances,
                      e) < 0) {
         outfile_abort(f);
         return -1;
@@ -169,19 +163,20 @@ int pipeline_write_states(struct pipeline *p, struct err *e)
     return outfile_commit(f, e);
 }
 
+static int see_entry(void *ctx, const struct fold_entry *x, struct err *e)
+{
+    struct pipeline *p = ctx;
+
+    return explain_see_evidence(&p->explain, p->fold.names.name[x->instance], x->message_id,
+                                &x->evidence, e);
+}
+
 /* What states files say of the message that is to be explained. */
 static int explain_states(struct pipeline *p, struct err *e)
 {
-    size_t i;
-
-    for (i = 0; i < p->fold.n && p->o->explain && p->o->states_in.n > 0; i++) {
-        const struct fold_entry *x = p->fold.entry[i];
-
-        if (explain_see_evidence(&p->explain, p->fold.names.name[x->instance], x->message_id,
-                                 &x->evidence, e) < 0)
-            return -1;
-    }
-    return 0;
+    if (!p->o->explain || p->o->states_in.n == 0)
+        return 0;
+    return fold_walk(&p->fold, false, see_entry, p, e);
 }
 
 int pipeline_fold(struct pipeline *p, struct err *e)
@@ -192,7 +187,7 @@ int pipeline_fold(struct pipeline *p, struct err *e)
     check_archives(&p->warnings, p->archive, (uint32_t)p->list.n, p->o->apply,
                    p->o->accept_damaged || p->o->offline);
     check_codes(&p->warnings, &p->run.input.events, p->o->apply, p->o->offline);
-    if (read_states(p, e) < 0 || fold_sort(&p->fold, e) < 0 || explain_states(p, e) < 0)
+    if (read_states(p, e) < 0 || explain_states(p, e) < 0)
         return -1;
     if (p->o->explain)
         explain_events(&p->explain, &p->archives);

@@ -52,7 +52,7 @@ struct pipeline {
 
 /* ---- pipeline_fold.c: archives and states files ---- */
 
-int pipeline_fold(struct pipeline *p, struct err *e); /* -> p->fold, sorted */
+int pipeline_fold(struct pipeline *p, struct err *e); /* -> p->fold */
 int pipeline_write_states(struct pipeline *p, struct err *e);
 
 /* ---- pipeline_decide.c: the database ---- */

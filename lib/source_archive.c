@@ -28,7 +28,7 @@ struct worker {
     pthread_t thread;
     struct event_reader *reader;
     struct reject_sink *rejects; /* NULL: none wanted */
-    struct fold fold;
+    struct fold_writer *fold;
     struct event_counts counts;
     struct err err;
     int status;
@@ -65,7 +65,7 @@ static int on_event(void *ctx, const struct event *ev, struct err *e)
         return 0;
     if (o->watch && slice_eq(ev->message_id, o->watch->message_id) && show(w, ev, e) < 0)
         return -1;
-    return fold_add(&w->fold, ev, w->archive, w->record.number, e);
+    return fold_add(w->fold, ev, w->archive, w->record.number, e);
 }
 
 static int on_reject(void *ctx, enum reject why, const char *detail, struct err *e)
@@ -208,17 +208,19 @@ static void *work(void *ctx)
         w->archive = i;
         w->status = read_archive(w, &p->archive[i]);
     }
+    if (w->status == 0 && !stopped(p))
+        w->status = fold_writer_finish(w->fold, &w->err);
     if (w->status < 0)
         atomic_store(&p->stop, true);
     return NULL;
 }
 
-static int worker_init(struct worker *w, struct pool *p, const struct fold *into, struct err *e)
+static int worker_init(struct worker *w, struct pool *p, struct fold *into, struct err *e)
 {
     w->pool = p;
-    fold_init(&w->fold, into->archives);
+    w->fold = fold_writer_new(into);
     w->reader = event_reader_new(&p->o->events);
-    if (!w->reader)
+    if (!w->reader || !w->fold)
         return err_oom(e);
     if (p->o->rejects)
         return rejects_sink_new(p->o->rejects, &w->rejects, e);
@@ -254,15 +256,11 @@ static int run_workers(struct worker *w, unsigned n, struct err *e)
     return status;
 }
 
-static int gather(struct worker *w, unsigned n, struct fold *f, struct event_counts *counts,
-                  struct err *e)
+static int gather(const struct worker *w, unsigned n, struct event_counts *counts, struct err *e)
 {
     unsigned i;
 
     for (i = 0; i < n; i++) {
-        if (fold_merge(f, &w[i].fold, e) < 0)
-            return -1;
-        fold_release(&w[i].fold);
         if (event_counts_merge(counts, &w[i].counts) < 0)
             return err_oom(e);
     }
@@ -292,11 +290,11 @@ int source_archive_fold(struct archive *a, uint32_t n, const struct source_optio
         (void)err_set(e, EXIT_FAILED, "interrupted");
         goto out;
     }
-    status = gather(w, jobs, f, counts, e);
+    status = gather(w, jobs, counts, e);
 out:
     for (i = 0; i < jobs; i++) {
         event_reader_free(w[i].reader);
-        fold_release(&w[i].fold);
+        fold_writer_free(w[i].fold);
         event_counts_release(&w[i].counts);
     }
     free(w);

@@ -1,6 +1,5 @@
 /* source_archive.h - archives -> evidence: a pool of threads, each of which
- * takes the next archive, reads it and folds it into a table of its own. The
- * tables are merged at the end, so the threads share nothing on the way.
+ * takes the next archive, reads it and adds what it says to the fold they share.
  */
 #ifndef RECONCILE_SOURCE_ARCHIVE_H
 #define RECONCILE_SOURCE_ARCHIVE_H

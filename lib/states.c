@@ -106,32 +106,41 @@ static void put_line(struct buf *b, const struct fold *f, const struct fold_entr
     buf_adds(b, "}\n");
 }
 
-int states_write(struct outfile *out, const struct fold *f, bool failed_unless_delivered,
+struct writing {
+    struct outfile *out;
+    const struct fold *f;
+    bool failed_unless_delivered;
+    states_keep_fn *keep;
+    void *ctx;
+    struct buf b;
+};
+
+static int write_entry(void *ctx, const struct fold_entry *x, struct err *e)
+{
+    struct writing *w = ctx;
+
+    if (w->keep && !w->keep(w->ctx, x))
+        return 0;
+    put_line(&w->b, w->f, x, w->failed_unless_delivered);
+    if (w->b.failed)
+        return err_oom(e);
+    if (w->b.len >= FLUSH_AT) {
+        if (outfile_write(w->out, w->b.data, w->b.len, e) < 0)
+            return -1;
+        buf_clear(&w->b);
+    }
+    return 0;
+}
+
+int states_write(struct outfile *out, struct fold *f, bool failed_unless_delivered,
                  states_keep_fn *keep, void *ctx, struct err *e)
 {
-    struct buf b = BUF_INIT;
-    int status = -1;
-    size_t i;
+    struct writing w = {out, f, failed_unless_delivered, keep, ctx, BUF_INIT};
+    int status = fold_walk(f, true, write_entry, &w, e);
 
-    for (i = 0; i < f->n; i++) {
-        if (keep && !keep(ctx, f, f->entry[i]))
-            continue;
-        put_line(&b, f, f->entry[i], failed_unless_delivered);
-        if (b.failed) {
-            (void)err_oom(e);
-            goto out;
-        }
-        if (b.len >= FLUSH_AT) {
-            if (outfile_write(out, b.data, b.len, e) < 0)
-                goto out;
-            buf_clear(&b);
-        }
-    }
-    if (b.len > 0 && outfile_write(out, b.data, b.len, e) < 0)
-        goto out;
-    status = 0;
-out:
-    buf_release(&b);
+    if (status == 0 && w.b.len > 0)
+        status = outfile_write(out, w.b.data, w.b.len, e);
+    buf_release(&w.b);
     return status;
 }
 

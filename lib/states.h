@@ -15,9 +15,9 @@ void states_put_milestones(struct buf *b, uint8_t which);
 void states_put_evidence(struct buf *b, const struct names *archives, const struct evidence *e,
                          uint8_t which);
 
-/* Writes the entries of a sorted fold that `keep` wants (NULL: all), in order. */
-typedef bool states_keep_fn(void *ctx, const struct fold *f, const struct fold_entry *x);
-int states_write(struct outfile *out, const struct fold *f, bool failed_unless_delivered,
+/* Writes the entries of a fold that `keep` wants (NULL: all), in order. */
+typedef bool states_keep_fn(void *ctx, const struct fold_entry *x);
+int states_write(struct outfile *out, struct fold *f, bool failed_unless_delivered,
                  states_keep_fn *keep, void *ctx, struct err *e);
 
 /* Adds the evidence of a file written by states_write (gzip or plain) to the

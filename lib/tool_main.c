@@ -1,6 +1,7 @@
 #include "tool_main.h"
 
 #include "log.h"
+#include "names.h"
 #include "outfile.h"
 #include "pg.h"
 #include "pipeline.h"
@@ -76,6 +77,7 @@ int tool_main(enum tool tool, int argc, char **argv)
 
     /* Hostile texts are many and short-lived: a seed that differs per run. */
     json_object_seed(0);
+    hash_choose_secret();
     log_open(tool_name(tool), LOG_LEVEL_NOTE);
     if (options_parse(&o, tool, argc, argv, started, &e) < 0) {
         log_open(tool_name(o.tool), LOG_LEVEL_NOTE); /* the command may be known by now */
