@@ -46,7 +46,7 @@ void fold_release(struct fold *f)
 void fold_spill_to(struct fold *f, const struct fold_store *store, size_t limit)
 {
     f->store = store;
-    f->limit = limit;
+    f->limit = limit - limit / 8; /* sorting and what waits to be added take the rest */
 }
 
 uint64_t fold_hash(uint64_t instance_hash, struct slice id)

@@ -135,6 +135,11 @@ static const struct opt table[] = {
      "zone of a body's date_time without offset or with Z", "UTC", NULL, NULL, 0, 0, 0},
     {"max-record", 0, "SIZE", REPLAY, OPT_SIZE, AT(max_record),
      "larger records are rejected without being held in memory", "256M", NULL, NULL, 0, 1, 8 * GIB},
+    {"memory", 0, "SIZE", REPLAY, OPT_SIZE, AT(memory),
+     "what evidence may take in memory; beyond it is sorted and kept in a temporary file", "1G",
+     NULL, NULL, 0, 1 << 20, 1024 * GIB},
+    {"tmpdir", 0, "DIR", REPLAY, OPT_TEXT, AT(tmpdir), "where that file is", "/tmp", NULL, "TMPDIR",
+     0, 0, 0},
     {"jobs", 'j', "N", REPLAY, OPT_NUMBER, AT(jobs), "threads", NULL, "the number of processors",
      NULL, 0, 1, 1024},
 

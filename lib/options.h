@@ -65,6 +65,8 @@ struct options {
     struct opt_list states_in;
     bool offline;       /* no database */
     int64_t max_record; /* bytes */
+    int64_t memory;     /* bytes, of the fold */
+    const char *tmpdir; /* where it spills to */
     int64_t jobs;       /* threads, at least 1 */
 
     /* what is asked of Evolution */

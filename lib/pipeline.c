@@ -112,6 +112,7 @@ static void pipeline_release(struct pipeline *p)
     idmap_release(&p->sent);
     directory_release(&p->directory);
     fold_release(&p->fold);
+    spill_free(p->spill);
     names_release(&p->archives);
     for (i = 0; p->archive && i < p->list.n; i++)
         free(p->archive[i].problem);

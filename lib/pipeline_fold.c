@@ -179,9 +179,46 @@ static int explain_states(struct pipeline *p, struct err *e)
     return fold_walk(&p->fold, false, see_entry, p, e);
 }
 
+/* ---- what the fold spills ---- */
+
+static void *begin_run(void *ctx, struct err *e)
+{
+    return spill_begin(ctx, e);
+}
+
+static int write_run(void *run, const void *data, size_t n, struct err *e)
+{
+    return spill_write(run, data, n, e);
+}
+
+static int end_run(void *run, struct err *e)
+{
+    return spill_end(run, e);
+}
+
+static void rewind_run(void *run)
+{
+    spill_rewind(run);
+}
+
+static ssize_t read_run(void *run, void *data, size_t n, struct err *e)
+{
+    return spill_read(run, data, n, e);
+}
+
+static int open_spill(struct pipeline *p, struct err *e)
+{
+    p->spill = spill_new(*p->o->tmpdir ? p->o->tmpdir : "/tmp"); /* an empty TMPDIR is none */
+    if (!p->spill)
+        return err_oom(e);
+    p->spills = (struct fold_store){p->spill, begin_run, write_run, end_run, rewind_run, read_run};
+    fold_spill_to(&p->fold, &p->spills, (size_t)p->o->memory);
+    return 0;
+}
+
 int pipeline_fold(struct pipeline *p, struct err *e)
 {
-    if (name_archives(p, e) < 0 || read_archives(p, e) < 0)
+    if (open_spill(p, e) < 0 || name_archives(p, e) < 0 || read_archives(p, e) < 0)
         return -1;
     count_archives(p);
     check_archives(&p->warnings, p->archive, (uint32_t)p->list.n, p->o->apply,

@@ -15,6 +15,7 @@
 #include "pollplan.h"
 #include "scope.h"
 #include "source_archive.h"
+#include "spill.h"
 #include "warnings.h"
 
 /* All that a run holds, so that one place releases it. */
@@ -26,6 +27,8 @@ struct pipeline {
     struct archive *archive;
     struct names archives; /* their names, and those of states files */
     struct fold fold;
+    struct spill *spill;     /* what the fold does not hold in memory */
+    struct fold_store spills; /* the same, as the fold sees it */
     struct directory directory;
     struct scope_instances instances;
     struct poll poll;

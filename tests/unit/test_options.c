@@ -85,6 +85,8 @@ static void defaults_are_the_documented_ones(void **state)
     assert_false(o.policy.rebuild || o.policy.failed_unless_delivered || o.policy.earliest ||
                  o.policy.null_approximate);
     assert_int_equal(o.max_record, 256 << 20);
+    assert_int_equal(o.memory, 1 << 30);
+    assert_string_equal(o.tmpdir, "/tmp");
     assert_true(o.jobs >= 1);
     assert_string_equal(o.output, "-");
     assert_int_equal(o.report.format, REPORT_TEXT);
