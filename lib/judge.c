@@ -101,10 +101,8 @@ int judge_row(struct judge *j, const struct store_row *r, struct judge_verdict *
     const struct evidence *ev = m && m->speaker ? &m->evidence : NULL;
     char *scratch = NULL;
 
-    v->match = m;
-    v->evidence = ev;
-    v->doubtful = m && m->doubtful;
-    v->policy = j->o->policy;
+    *v = (struct judge_verdict){
+        .match = m, .evidence = ev, .policy = j->o->policy, .doubtful = m && m->doubtful};
     v->policy.by_merge = !has_id(r->message_id) || v->doubtful;
     if (ev && ev->error.p && memchr(ev->error.p, '\0', ev->error.n)) {
         scratch = arena_alloc(&j->arena, ev->error.n);
