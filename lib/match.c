@@ -188,7 +188,7 @@ static int match_entry(struct match_table *t, const struct fold_entry *x, const 
         t->ambiguous++;
     }
     for (i = 0; i < rows; i++) {
-        if (match_doubt(t, row[i].id, x->message_id, e) < 0)
+        if (match_doubt(t, row[i].id, kept.message_id, e) < 0)
             return -1;
     }
     return 0;

@@ -14,7 +14,7 @@ import tool
 VERSION = re.search("^VERSION := (.*)$", (tool.ROOT / "Makefile").read_text(), re.MULTILINE).group(1)
 UNITS = ["reconcile-%s.%s" % (run, kind) for run in ("audit", "poll", "replay")
          for kind in ("service", "timer")] + ["reconcile-.service.d/10-common.conf"]
-DOCS = [str(p.relative_to(tool.ROOT)) for p in tool.ROOT.glob("docs/*.md")] + [
+DOCS = [str(p.relative_to(tool.ROOT)) for p in [*tool.ROOT.glob("docs/*.md"), *tool.ROOT.glob("docs/*.sql")]] + [
     p.name for p in tool.ROOT.glob("*.md")]
 EXAMPLES = ["crontab", "reconcile.default", "reconcile.sysusers", "reconcile.tmpfiles",
             "webhook-capture.logrotate", "webhook-capture.tmpfiles",
