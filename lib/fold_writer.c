@@ -103,9 +103,9 @@ static const char *read_pending(const char *p, struct fold_sight *s)
     return p + sizeof one + one.n;
 }
 
-/* Adds all that waits for table i. The memory of one event is fetched while
+/* Adds all that waits for table i. *full: it had better be written. The memory of one event is fetched while
  * others are being looked at: each would otherwise wait for it twice. */
-static int flush(struct fold_writer *w, unsigned i, struct err *e)
+static int flush(struct fold_writer *w, unsigned i, bool *full, struct err *e)
 {
     struct fold_table *t = &w->f->table[i];
     struct waiting *q = &w->waiting[i];
@@ -132,6 +132,7 @@ static int flush(struct fold_writer *w, unsigned i, struct err *e)
     }
     q->used = 0;
     q->n = 0;
+    *full = fold_table_full(t);
     status = 0;
 out:
     (void)pthread_mutex_unlock(&t->lock);
@@ -149,10 +150,9 @@ static int flush_and_spill(struct fold_writer *w, unsigned i, struct err *e)
 
     if (w->waiting[i].n == 0)
         return 0;
-    if (flush(w, i, e) < 0)
+    if (flush(w, i, &full, e) < 0)
         return -1;
-    full = w->f->store && fold_table_full(&w->f->table[i]);
-    return full || is_over(w->f) ? fold_spill_some(w->f, e) : 0;
+    return (full && w->f->store) || is_over(w->f) ? fold_spill_some(w->f, e) : 0;
 }
 
 /* What has an error text is rare, and large: it does not wait. */

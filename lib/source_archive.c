@@ -2,6 +2,7 @@
 
 #include "log.h"
 #include "records.h"
+#include "relay.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -21,6 +22,11 @@ struct pool {
     atomic_uint shown; /* rejected parts warned about */
     atomic_bool stop;  /* a thread failed */
     pthread_mutex_t watching;
+    struct worker *worker;
+    unsigned workers;
+    pthread_mutex_t lock; /* of what follows, and of every worker's relay */
+    pthread_cond_t changed;
+    unsigned reading; /* workers that may still take an archive or are at one */
 };
 
 struct worker {
@@ -33,6 +39,7 @@ struct worker {
     struct err err;
     int status;
     bool started;
+    struct relay *relay; /* what is read of the archive; NULL: none to help with */
     /* the record being read */
     uint32_t archive;
     struct record record;
@@ -134,9 +141,25 @@ static size_t look(void *ctx, const char *text)
     return event_look(w->reader, text);
 }
 
-static ssize_t read_bytes(void *ctx, void *p, size_t n)
+static ssize_t inflate_bytes(void *ctx, void *p, size_t n)
 {
     return gzin_read(ctx, p, n);
+}
+
+static ssize_t read_bytes(void *ctx, void *p, size_t n)
+{
+    return relay_read(ctx, p, n);
+}
+
+/* Lets others help with the worker's archive, or not any more. */
+static void show_relay(struct worker *w, struct relay *relay)
+{
+    struct pool *p = w->pool;
+
+    (void)pthread_mutex_lock(&p->lock);
+    w->relay = relay;
+    (void)pthread_cond_broadcast(&p->changed);
+    (void)pthread_mutex_unlock(&p->lock);
 }
 
 static int note_problem(struct archive *a, const char *text, struct err *e)
@@ -162,6 +185,7 @@ static int close_archive(struct worker *w, struct archive *a, const struct gzin 
 static int read_archive(struct worker *w, struct archive *a)
 {
     struct records *records = NULL;
+    struct relay *relay = NULL;
     struct gzin *g = NULL;
     int status = -1, more = 0;
 
@@ -177,28 +201,70 @@ static int read_archive(struct worker *w, struct archive *a)
         w->err.status = 0;
         return status;
     }
-    records = records_new(read_bytes, g, w->pool->o->max_record);
+    relay = relay_new(inflate_bytes, g);
+    records = relay ? records_new(read_bytes, relay, w->pool->o->max_record) : NULL;
     if (!records) {
         (void)err_oom(&w->err);
         goto out;
     }
     records_look(records, look, w);
+    show_relay(w, relay);
     while (!stopped(w->pool) && (more = records_next(records, &w->record, &w->err)) > 0) {
         if (read_record(w, gzin_mtime(g)) < 0)
             goto out;
     }
     if (more == 0)
-        status = close_archive(w, a, g);
+        status = 0;
 out:
+    show_relay(w, NULL);
+    relay_end(relay);
+    if (status == 0)
+        status = close_archive(w, a, g);
     records_free(records);
     gzin_close(g);
     return status;
+}
+
+/* One that can be helped, by an offer just made; NULL: none. */
+static struct relay *find_relay(const struct pool *p)
+{
+    unsigned i;
+
+    for (i = 0; i < p->workers; i++) {
+        if (p->worker[i].relay && relay_offer(p->worker[i].relay))
+            return p->worker[i].relay;
+    }
+    return NULL;
+}
+
+/* With no archive left to take: inflates for those that are still at one. */
+static void help(struct pool *p)
+{
+    (void)pthread_mutex_lock(&p->lock);
+    p->reading--;
+    (void)pthread_cond_broadcast(&p->changed);
+    while (p->reading > 0) {
+        struct relay *relay = find_relay(p);
+
+        if (!relay) {
+            (void)pthread_cond_wait(&p->changed, &p->lock);
+            continue;
+        }
+        (void)pthread_mutex_unlock(&p->lock);
+        relay_help(relay);
+        (void)pthread_mutex_lock(&p->lock);
+    }
+    (void)pthread_mutex_unlock(&p->lock);
 }
 
 static void *work(void *ctx)
 {
     struct worker *w = ctx;
     struct pool *p = w->pool;
+
+    (void)pthread_mutex_lock(&p->lock);
+    p->reading++;
+    (void)pthread_mutex_unlock(&p->lock);
 
     while (w->status == 0 && !stopped(p)) {
         unsigned i = atomic_fetch_add(&p->next, 1);
@@ -212,6 +278,7 @@ static void *work(void *ctx)
         w->status = fold_writer_finish(w->fold, &w->err);
     if (w->status < 0)
         atomic_store(&p->stop, true);
+    help(p);
     return NULL;
 }
 
@@ -271,7 +338,7 @@ int source_archive_fold(struct archive *a, uint32_t n, const struct source_optio
                         struct fold *f, struct event_counts *counts, struct err *e)
 {
     struct pool pool = {.archive = a, .n = n, .o = o, .watching = PTHREAD_MUTEX_INITIALIZER};
-    unsigned jobs = o->jobs < n ? o->jobs : n, i;
+    unsigned jobs = o->jobs < 2 * n ? o->jobs : 2 * n, i; /* two can be at one archive */
     struct worker *w;
     int status = -1;
 
@@ -280,6 +347,10 @@ int source_archive_fold(struct archive *a, uint32_t n, const struct source_optio
     w = calloc(jobs, sizeof *w);
     if (!w)
         return err_oom(e);
+    pool.worker = w;
+    pool.workers = jobs;
+    (void)pthread_mutex_init(&pool.lock, NULL); /* of the default kind neither can fail */
+    (void)pthread_cond_init(&pool.changed, NULL);
     for (i = 0; i < jobs; i++) {
         if (worker_init(&w[i], &pool, f, e) < 0)
             goto out;
@@ -297,6 +368,8 @@ out:
         fold_writer_free(w[i].fold);
         event_counts_release(&w[i].counts);
     }
+    (void)pthread_cond_destroy(&pool.changed);
+    (void)pthread_mutex_destroy(&pool.lock);
     free(w);
     return status;
 }

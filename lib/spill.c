@@ -194,8 +194,7 @@ ssize_t spill_read(struct spill_run *r, void *p, size_t n, struct err *e)
     while (done < n) {
         size_t within = (size_t)(r->at % PIECE);
         size_t take = PIECE - within < n - done ? PIECE - within : n - done;
-        ssize_t got = pread(r->spill->fd, to + done, take,
-                            r->piece[r->at / PIECE] + (off_t)within);
+        ssize_t got = pread(r->spill->fd, to + done, take, r->piece[r->at / PIECE] + (off_t)within);
 
         if (got > 0) {
             done += (size_t)got;
