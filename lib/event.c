@@ -233,27 +233,24 @@ static int read_update(struct reading *g, const struct body *b, struct slice upd
 
 /* --- bodies --- */
 
-static int is_status_update(struct reading *g, struct slice event)
+/* Is it messages.update, in any case, with '_' or '-' for the point? What the bit
+ * 0x20 makes a lower-case letter is that letter. */
+static bool names_update(struct slice s)
 {
     static const char word[] = "messages.update";
-    struct slice s;
-    size_t i;
+    const uint64_t bits = UINT64_C(0x2020202020202020);
+    uint64_t head, tail, want_head, want_tail;
+    char copy[sizeof word - 1];
 
-    if (!jwalk_string(event, &g->r->word, &s))
-        return no_memory(g);
-    if (s.n != sizeof word - 1)
-        return 0;
-    for (i = 0; i < s.n; i++) {
-        char c = s.p[i];
-
-        if (c == '_' || c == '-')
-            c = '.';
-        else if (c >= 'A' && c <= 'Z')
-            c = (char)(c - 'A' + 'a');
-        if (c != word[i])
-            return 0;
-    }
-    return 1;
+    if (s.n != sizeof copy || (s.p[8] != '.' && s.p[8] != '_' && s.p[8] != '-'))
+        return false;
+    memcpy(copy, s.p, sizeof copy);
+    copy[8] = '.';
+    memcpy(&head, copy, 8);
+    memcpy(&tail, copy + 7, 8);
+    memcpy(&want_head, word, 8);
+    memcpy(&want_tail, word + 7, 8);
+    return (head | bits) == want_head && (tail | bits) == want_tail;
 }
 
 static void open_body(struct reading *g, const struct event_object *o, struct body *b)
@@ -309,13 +306,13 @@ static int take_updates(struct reading *g, const struct body *b, const struct ev
 static int read_body(struct reading *g, const struct event_object *o)
 {
     struct slice data = o->found[E_DATA];
-    int update = is_status_update(g, o->found[E_EVENT]);
+    struct slice event;
     struct body b;
 
-    if (update < 0)
-        return -1;
+    if (!jwalk_string(o->found[E_EVENT], &g->r->word, &event))
+        return no_memory(g);
     g->counts->bodies++;
-    if (!update) {
+    if (!names_update(event)) {
         g->counts->ignored++;
         return 0;
     }

@@ -85,7 +85,40 @@ static inline uint64_t odd_bytes(const char *p)
 }
 #endif
 
+/* The same of the 64 bytes from p on, a bit each: a member's key, and most values
+ * too, so that both are found by one look. Elsewhere than on x86 there are not as many
+ * bits to be had, and nothing is looked at ahead. */
+#if defined(__AVX2__)
+#define AHEAD 64
+
+static inline uint64_t odd_ahead(const char *p)
+{
+    return odd_bytes(p) | odd_bytes(p + 32) << 32;
+}
+
+#elif defined(__SSE2__)
+#define AHEAD 64
+
+static inline uint64_t odd_ahead(const char *p)
+{
+    return odd_bytes(p) | odd_bytes(p + 16) << 16 | odd_bytes(p + 32) << 32 |
+           odd_bytes(p + 48) << 48;
+}
+
+#else
+#define AHEAD 0
+
+static inline uint64_t odd_ahead(const char *p)
+{
+    (void)p;
+    return 0;
+}
+#endif
+
 #define ODD_BYTE ((UINT64_C(1) << ODD_BITS) - 1) /* the bits of a block's first byte */
+
+/* For what is done for every member. */
+#define INLINE __attribute__((always_inline)) static inline
 
 /* ---- strings ------------------------------------------------------------ */
 
@@ -181,7 +214,7 @@ static const char *end_of_odd_string(const char *p)
 }
 
 /* The first odd byte from p on. */
-static inline const char *find_odd(const char *p)
+INLINE const char *find_odd(const char *p)
 {
     uint64_t odd;
 
@@ -247,23 +280,54 @@ static inline const char *skip_scalar(const char *p)
     }
 }
 
-/* p: behind the opening quote of a key. Returns the closing one where the key
- * is plain and a colon and a value follow, the value at *value; else NULL. */
-static inline const char *end_of_key(const char *p, const char **value)
-{
-    const char *end = find_odd(p);
+/* A member's key, what is known of the bytes from it on, and where its value is. */
+struct member {
+    const char *key;
+    size_t n;
+    uint64_t odd; /* of the AHEAD bytes from key on */
+    const char *value;
+};
 
+/* p: at the opening quote of a key. False unless the key is plain and a colon and
+ * a value follow. */
+INLINE bool read_member(struct member *m, const char *p)
+{
+    const char *end;
+
+    m->key = p + 1;
+    m->odd = odd_ahead(m->key);
+    end = m->odd ? m->key + __builtin_ctzll(m->odd) : find_odd(m->key + AHEAD);
     if (*end != '"')
-        return NULL;
+        return false;
+    m->n = (size_t)(end - m->key);
     p = end + 1;
     if (*p != ':')
         p = skip_space(p);
     if (*p++ != ':')
-        return NULL;
+        return false;
     if ((unsigned char)*p <= ' ')
         p = skip_space(p);
-    *value = p;
-    return end;
+    m->value = p;
+    return true;
+}
+
+/* What follows the member's value, which is a string; or NULL. */
+INLINE const char *skip_string_value(const struct member *m)
+{
+    const char *p = m->value + 1;
+    size_t at = (size_t)(p - m->key);
+    uint64_t odd = at < AHEAD ? m->odd >> at : 0;
+
+    if (odd)
+        p += __builtin_ctzll(odd);
+    else
+        p = find_odd(at < AHEAD ? m->key + AHEAD : p);
+    if (*p != '"') {
+        p = end_of_odd_string(p);
+        if (!p)
+            return NULL;
+    }
+    return p + 1;
 }
 
 #define NESTED_MAX 60 /* objects and arrays open at once in a value that is skipped */
@@ -273,6 +337,7 @@ static const char *skip_nested(const char *p)
 {
     uint64_t kinds = 0; /* a bit for each that is open, the innermost lowest: an object? */
     unsigned depth = 0;
+    struct member m;
 
 open:
     if (depth++ == NESTED_MAX)
@@ -283,8 +348,9 @@ open:
         goto close;
 member:
     if (kinds & 1) {
-        if (*p++ != '"' || !end_of_key(p, &p))
+        if (*p != '"' || !read_member(&m, p))
             return NULL;
+        p = m.value;
     }
     if (*p == '{' || *p == '[')
         goto open;
@@ -376,29 +442,60 @@ static const struct key inner_keys[KEY_SLOTS] = {
     [SLOT('e', 'r', 5)] = KEY("error", U_INNER_ERROR),
 };
 
+/* Are the n bytes at p the key's? At least 16 can be read from p. */
+static inline bool is_key(const struct key *k, const char *p)
+{
+#if defined(__SSE2__)
+    __m128i a = _mm_loadu_si128((const __m128i *)(const void *)p);
+    __m128i b = _mm_loadu_si128((const __m128i *)(const void *)k->text);
+    unsigned same = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(a, b));
+
+    return (~same & ((1u << k->n) - 1)) == 0;
+#else
+    return memcmp(p, k->text, k->n) == 0;
+#endif
+}
+
 /* Which member of the table is the key of n bytes at p? KEY_NONE: none. */
-static inline unsigned find_key(const struct key *keys, const char *p, size_t n)
+INLINE unsigned find_key(const struct key *keys, const char *p, size_t n)
 {
     const struct key *k = &keys[key_slot((unsigned char)p[0], (unsigned char)p[1], n)];
 
-    return k->n == n && n > 0 && memcmp(p, k->text, n) == 0 ? k->member : KEY_NONE;
+    return k->n == n && n > 0 && is_key(k, p) ? k->member : KEY_NONE;
+}
+
+/* memset to 0, for few hundred bytes, a multiple of 16: compilers make a string
+ * instruction of it that takes longer than all of a short record. */
+static inline void clear(void *p, size_t n)
+{
+#if defined(__SSE2__)
+    char *to = p;
+    size_t i;
+
+    for (i = 0; i < n; i += 16) {
+        _mm_storeu_si128((__m128i *)(void *)(to + i), _mm_setzero_si128());
+        __asm__ volatile("" : : : "memory"); /* or it becomes memset again */
+    }
+#else
+    memset(p, 0, n);
+#endif
 }
 
 /* ---- the walk ----------------------------------------------------------- */
 
 /* A value of any kind. */
-static inline const char *skip_value(const char *p)
+INLINE const char *skip_value(const struct member *m)
 {
-    if (*p == '"') {
-        p = end_of_string(p + 1);
-        return p ? p + 1 : NULL;
-    }
+    const char *p = m->value;
+
+    if (*p == '"')
+        return skip_string_value(m);
     return *p == '{' || *p == '[' ? skip_nested(p) : skip_scalar(p);
 }
 
 /* Behind a value: at the next member's key, or with *end at the byte that
  * closes the object. NULL: neither. */
-static inline const char *next_member(const char *p, bool *end)
+INLINE const char *next_member(const char *p, bool *end)
 {
     if ((unsigned char)*p <= ' ')
         p = skip_space(p);
@@ -423,8 +520,7 @@ static inline const char *first_member(const char *p, bool *end)
 }
 
 /* Notes a value; NULL where the member was there before. */
-static inline const char *note(struct slice *found, unsigned member, const char *value,
-                               const char *end)
+INLINE const char *note(struct slice *found, unsigned member, const char *value, const char *end)
 {
     if (!end)
         return NULL;
@@ -439,18 +535,14 @@ static inline const char *note(struct slice *found, unsigned member, const char 
 /* An object whose members are all noted in passing: key, or update. */
 static inline const char *walk_flat(const char *p, const struct key *keys, struct slice *found)
 {
+    struct member m;
     bool end;
 
     p = first_member(p, &end);
     while (p && !end) {
-        const char *key = p + 1, *value;
-        const char *key_end = end_of_key(key, &value);
-        unsigned member;
-
-        if (!key_end)
+        if (!read_member(&m, p))
             return NULL;
-        member = find_key(keys, key, (size_t)(key_end - key));
-        p = note(found, member, value, skip_value(value));
+        p = note(found, find_key(keys, m.key, m.n), m.value, skip_value(&m));
         if (p)
             p = next_member(p, &end);
     }
@@ -461,28 +553,27 @@ static inline const char *walk_flat(const char *p, const struct key *keys, struc
 static const char *walk_update(struct event_scan *s, const char *p)
 {
     struct event_update *u;
+    struct member m;
     bool end;
 
     if (s->updates == EVENT_SCAN_UPDATES)
         return NULL;
     u = &s->update[s->updates++];
-    memset(u, 0, sizeof *u);
+    clear(u, sizeof *u);
     p = first_member(p, &end);
     while (p && !end) {
-        const char *key = p + 1, *value;
-        const char *key_end = end_of_key(key, &value);
         unsigned member;
 
-        if (!key_end)
+        if (!read_member(&m, p))
             return NULL;
-        member = find_key(update_keys, key, (size_t)(key_end - key));
-        if (member == U_KEY && *value == '{')
-            p = walk_flat(value, key_keys, u->found);
-        else if (member == U_UPDATE && *value == '{')
-            p = walk_flat(value, inner_keys, u->found);
+        member = find_key(update_keys, m.key, m.n);
+        if (member == U_KEY && *m.value == '{')
+            p = walk_flat(m.value, key_keys, u->found);
+        else if (member == U_UPDATE && *m.value == '{')
+            p = walk_flat(m.value, inner_keys, u->found);
         else
-            p = skip_value(value);
-        p = note(u->found, member, value, p);
+            p = skip_value(&m);
+        p = note(u->found, member, m.value, p);
         if (p)
             p = next_member(p, &end);
     }
@@ -511,24 +602,19 @@ static const char *walk_object(struct event_scan *s, const char *p, const struct
 
 /* A value that may have more in it than is skipped. */
 static inline const char *walk_member(struct event_scan *s, struct event_object *o, unsigned member,
-                                      const char *value)
+                                      const struct member *m)
 {
-    if (member == E_DATA && !o->update) {
-        const char *end = NULL;
+    if (member == E_DATA && !o->update && (*m->value == '{' || *m->value == '[')) {
+        const char *end;
 
         o->update = s->update + s->updates;
-        if (*value == '{')
-            end = walk_update(s, value);
-        else if (*value == '[')
-            end = walk_updates(s, value);
-        else
-            return skip_value(value);
+        end = *m->value == '{' ? walk_update(s, m->value) : walk_updates(s, m->value);
         o->updates = (uint32_t)(s->update + s->updates - o->update);
         return end;
     }
-    if (member >= E_BODY && member <= E_MESSAGE && *value == '{')
-        return walk_object(s, value, &o->inside[member - E_BODY]);
-    return skip_value(value);
+    if (member >= E_BODY && member <= E_MESSAGE && *m->value == '{')
+        return walk_object(s, m->value, &o->inside[member - E_BODY]);
+    return skip_value(m);
 }
 
 /* p: '{'. Returns what follows the object, or NULL. Recurses as deep as there
@@ -536,29 +622,31 @@ static inline const char *walk_member(struct event_scan *s, struct event_object 
 static const char *walk_object(struct event_scan *s, const char *p, const struct event_object **at)
 {
     struct event_object *o;
+    struct member m;
     bool end;
 
     if (s->objects == EVENT_SCAN_OBJECTS)
         return NULL;
     o = &s->object[s->objects++];
-    memset(o, 0, sizeof *o);
+    clear(o, sizeof *o);
     o->walked = true;
     *at = o;
     p = first_member(p, &end);
     while (p && !end) {
-        const char *key = p + 1, *value;
-        const char *key_end = end_of_key(key, &value);
         unsigned member;
 
-        if (!key_end)
+        if (!read_member(&m, p))
             return NULL;
-        member = find_key(object_keys, key, (size_t)(key_end - key));
-        p = note(o->found, member, value, walk_member(s, o, member, value));
+        member = find_key(object_keys, m.key, m.n);
+        p = note(o->found, member, m.value, walk_member(s, o, member, &m));
         if (p)
             p = next_member(p, &end);
     }
     return p ? p + 1 : NULL;
 }
+
+_Static_assert(sizeof(struct event_object) % 16 == 0 && sizeof(struct event_update) % 16 == 0,
+               "clear() goes by 16 bytes");
 
 static size_t walk_text(struct event_scan *s, const char *text)
 {

@@ -401,7 +401,7 @@ static int add_failure(struct fold_table *t, struct fold_pool *p, const struct n
                        struct fold_packed *x, const struct fold_sight *s, struct err *e)
 {
     struct failed *f;
-    uint64_t where;
+    uint64_t where = 0;
 
     if (x->seen & M_BIT(M_FAILED)) {
         f = at_place(t, x->failed);
@@ -426,7 +426,7 @@ int fold_table_add(struct fold_table *t, struct fold_pool *p, const struct names
 {
     struct fold_packed *x = find_entry(t, p, s, e);
     struct fold_packed_sighting *there;
-    uint64_t where;
+    uint64_t where = 0;
 
     if (!x)
         return -1;

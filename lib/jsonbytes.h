@@ -4,6 +4,8 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
+#include <string.h>
 
 #if defined(__SSE2__)
 #include <emmintrin.h>
@@ -56,6 +58,48 @@ static inline size_t json_plain_run(const char *p, size_t n)
             break;
     }
     return i;
+}
+
+/* Is there a backslash among the 8 bytes? */
+static inline bool json_word_has_backslash(const char *p)
+{
+    uint64_t w;
+
+    memcpy(&w, p, 8);
+    w ^= UINT64_C(0x5c5c5c5c5c5c5c5c); /* a backslash becomes a zero byte */
+    return ((w - UINT64_C(0x0101010101010101)) & ~w & UINT64_C(0x8080808080808080)) != 0;
+}
+
+/* Is there a backslash among the n bytes? Words overlap at the end rather than
+ * going on byte by byte. */
+static inline bool json_has_backslash(const char *p, size_t n)
+{
+    size_t i = 0;
+
+#if defined(__SSE2__)
+    if (n >= 16) {
+        const __m128i backslash = _mm_set1_epi8('\\');
+        __m128i last = _mm_loadu_si128((const __m128i *)(const void *)(p + n - 16));
+        __m128i found = _mm_cmpeq_epi8(last, backslash);
+
+        for (; i + 16 < n; i += 16) {
+            __m128i v = _mm_loadu_si128((const __m128i *)(const void *)(p + i));
+
+            found = _mm_or_si128(found, _mm_cmpeq_epi8(v, backslash));
+        }
+        return _mm_movemask_epi8(found) != 0;
+    }
+#endif
+    if (n >= 8) {
+        for (; i + 8 < n; i += 8) {
+            if (json_word_has_backslash(p + i))
+                return true;
+        }
+        return json_word_has_backslash(p + n - 8);
+    }
+    while (i < n && p[i] != '\\')
+        i++;
+    return i < n;
 }
 
 #endif

@@ -113,14 +113,28 @@ static unsigned hex4(const char *p)
  * text of an escape is never shorter than the bytes it stands for. */
 static const char *unescape(const char *p, char **out)
 {
-    static const char from[] = "bfnrt";
-    static const char to[] = "\b\f\n\r\t";
-    const char *simple;
     unsigned c;
 
-    if (p[1] != 'u') {
-        simple = strchr(from, p[1]);
-        *(*out)++ = simple ? to[simple - from] : p[1];
+    switch (p[1]) {
+    case 'b':
+        *(*out)++ = '\b';
+        return p + 2;
+    case 'f':
+        *(*out)++ = '\f';
+        return p + 2;
+    case 'n':
+        *(*out)++ = '\n';
+        return p + 2;
+    case 'r':
+        *(*out)++ = '\r';
+        return p + 2;
+    case 't':
+        *(*out)++ = '\t';
+        return p + 2;
+    case 'u':
+        break;
+    default:
+        *(*out)++ = p[1];
         return p + 2;
     }
     c = hex4(p + 2);
@@ -133,20 +147,41 @@ static const char *unescape(const char *p, char **out)
     return p;
 }
 
-/* Reads the inside of a string to out, which has room for n bytes. */
+/* Copies up to the next backslash or the end; returns the bytes before it. Out
+ * has room for n bytes, and nothing of it is needed behind what is returned. */
+static size_t copy_plain(const char *p, size_t n, char *out)
+{
+    size_t i = 0;
+
+#if defined(__SSE2__)
+    const __m128i backslash = _mm_set1_epi8('\\');
+
+    for (; i + 16 <= n; i += 16) {
+        __m128i v = _mm_loadu_si128((const __m128i *)(const void *)(p + i));
+        unsigned mask = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(v, backslash));
+
+        _mm_storeu_si128((__m128i *)(void *)(out + i), v);
+        if (mask)
+            return i + (unsigned)__builtin_ctz(mask);
+    }
+#endif
+    for (; i < n && p[i] != '\\'; i++)
+        out[i] = p[i];
+    return i;
+}
+
+/* Reads the inside of a string to out, which has room for n bytes and is apart. */
 static size_t unescape_all(const char *p, size_t n, char *out)
 {
     const char *end = p + n;
     char *o = out;
 
     while (p < end) {
-        const char *b = memchr(p, '\\', (size_t)(end - p));
-        size_t run = (size_t)((b ? b : end) - p);
+        size_t run = copy_plain(p, (size_t)(end - p), o);
 
-        memmove(o, p, run);
         o += run;
         p += run;
-        if (b)
+        if (p < end)
             p = unescape(p, &o);
     }
     return (size_t)(o - out);
@@ -156,7 +191,7 @@ bool jwalk_string(struct slice value, struct buf *tmp, struct slice *out)
 {
     struct slice inside = {value.p + 1, value.n - 2};
 
-    if (!memchr(inside.p, '\\', inside.n)) {
+    if (!json_has_backslash(inside.p, inside.n)) {
         *out = inside;
         return true;
     }
@@ -230,8 +265,17 @@ bool jwalk_next(struct slice array, size_t *pos, struct slice *element)
     return true;
 }
 
+#define EXACT_DIGITS 15 /* of a whole number that a double holds exactly */
+
 double jwalk_number(struct slice value)
 {
+    uint64_t v = 0;
+    size_t i = 0;
+
+    while (i < value.n && value.n <= EXACT_DIGITS && json_is_digit((unsigned char)value.p[i]))
+        v = v * 10 + (uint64_t)(value.p[i++] - '0');
+    if (i == value.n)
+        return (double)v;
     return strtod(value.p, NULL); /* a byte that is no part of a number follows */
 }
 

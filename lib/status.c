@@ -25,6 +25,7 @@ enum row_status row_status_read(struct slice name)
     return ROW_UNKNOWN;
 }
 
+/* Are the bytes, upper case, those of `upper`, of as many? */
 static bool same_word(struct slice word, const char *upper)
 {
     size_t i;
@@ -34,34 +35,35 @@ static bool same_word(struct slice word, const char *upper)
 
         if (c >= 'a' && c <= 'z')
             c = (char)(c - 'a' + 'A');
-        if (upper[i] == '\0' || c != upper[i])
+        if (c != upper[i])
             return false;
     }
-    return upper[i] == '\0';
+    return true;
 }
 
 enum status_meaning status_of_word(struct slice word)
 {
     static const struct {
-        const char *word;
+        char word[13];
+        uint8_t n;
         enum status_meaning meaning;
     } words[] = {
-        {"DELIVERY_ACK", MEANS_DELIVERED},
-        {"READ", MEANS_READ},
-        {"SERVER_ACK", MEANS_SENT},
-        {"PLAYED", MEANS_READ},
-        {"ERROR", MEANS_FAILED},
-        {"PENDING", MEANS_PENDING},
-        {"SENT", MEANS_SENT},
-        {"DELIVERED", MEANS_DELIVERED},
-        {"FAILED", MEANS_FAILED},
-        {"READ_ACK", MEANS_READ},
-        {"DELETED", MEANS_NOTHING},
+        {"DELIVERY_ACK", 12, MEANS_DELIVERED},
+        {"READ", 4, MEANS_READ},
+        {"SERVER_ACK", 10, MEANS_SENT},
+        {"PLAYED", 6, MEANS_READ},
+        {"ERROR", 5, MEANS_FAILED},
+        {"PENDING", 7, MEANS_PENDING},
+        {"SENT", 4, MEANS_SENT},
+        {"DELIVERED", 9, MEANS_DELIVERED},
+        {"FAILED", 6, MEANS_FAILED},
+        {"READ_ACK", 8, MEANS_READ},
+        {"DELETED", 7, MEANS_NOTHING},
     };
     size_t i;
 
     for (i = 0; i < sizeof words / sizeof words[0]; i++) {
-        if (same_word(word, words[i].word))
+        if (words[i].n == word.n && same_word(word, words[i].word))
             return words[i].meaning;
     }
     return MEANS_UNKNOWN;
