@@ -238,19 +238,18 @@ static int read_update(struct reading *g, const struct body *b, struct slice upd
 static bool names_update(struct slice s)
 {
     static const char word[] = "messages.update";
+    static const unsigned char all[8] = {0xff, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
     const uint64_t bits = UINT64_C(0x2020202020202020);
-    uint64_t head, tail, want_head, want_tail;
-    char copy[sizeof word - 1];
+    uint64_t head, tail, want_head, want_tail, but_point;
 
-    if (s.n != sizeof copy || (s.p[8] != '.' && s.p[8] != '_' && s.p[8] != '-'))
+    if (s.n != sizeof word - 1 || (s.p[8] != '.' && s.p[8] != '_' && s.p[8] != '-'))
         return false;
-    memcpy(copy, s.p, sizeof copy);
-    copy[8] = '.';
-    memcpy(&head, copy, 8);
-    memcpy(&tail, copy + 7, 8);
+    memcpy(&head, s.p, 8);
+    memcpy(&tail, s.p + 7, 8);
     memcpy(&want_head, word, 8);
     memcpy(&want_tail, word + 7, 8);
-    return (head | bits) == want_head && (tail | bits) == want_tail;
+    memcpy(&but_point, all, 8);
+    return (head | bits) == want_head && (((tail | bits) ^ want_tail) & but_point) == 0;
 }
 
 static void open_body(struct reading *g, const struct event_object *o, struct body *b)

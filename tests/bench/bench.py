@@ -1,6 +1,9 @@
 """Measures replay and prints Markdown (see run.sh)."""
 
 import ctypes
+import contextlib
+import gzip
+import io
 import json
 import os
 import pathlib
@@ -121,12 +124,68 @@ def release():
         return platform.system()
 
 
+# ---- the document ----------------------------------------------------------------
+
+DOCUMENT = ROOT / "docs/benchmarks.md"
+
+
+@contextlib.contextmanager
+def published(name):
+    """What is printed goes to stdout, and to the document between the marks of that name."""
+    text = io.StringIO()
+    with contextlib.redirect_stdout(text):
+        yield
+    print(text.getvalue(), end="", flush=True)
+    before = "<!-- measured: %s -->\n" % name
+    after = "<!-- end: %s -->" % name
+    document = DOCUMENT.read_text(encoding="utf-8")
+    if os.environ.get("BENCH_DRY") or before not in document:
+        return
+    head, rest = document.split(before)
+    DOCUMENT.write_text(head + before + "\n" + text.getvalue() + after + rest.split(after)[1],
+                        encoding="utf-8")
+
+
 # ---- reading archives ------------------------------------------------------------
 
+NOISE = ["--noise", "0.5", "--media", "12000"]
 SETS = [
     ("A", "status updates only", ["--noise", "0"]),
-    ("B", "one third other events, some with media", ["--noise", "0.5", "--media", "12000"]),
+    ("B", "one third other events, some with media", NOISE),
+    ("A1", "as A, one body a line, of one shape", ["--noise", "0", "--shapes", "simple"]),
+    ("B1", "as B, one body a line, of one shape", NOISE + ["--shapes", "simple"]),
 ]
+
+
+def shell(script, archives):
+    return ["sh", "-c", script, "sh"] + archives
+
+
+def peers(name, archives):
+    """Whatever is installed that does a part of the work, or less of it."""
+    two = ('(while [ $# -gt 0 ]; do igzip -dc "$1" >/dev/null; shift $(($# > 1 ? 2 : 1)); done) & '
+           'shift; while [ $# -gt 0 ]; do igzip -dc "$1" >/dev/null; shift $(($# > 1 ? 2 : 1)); done; wait')
+    found = []
+    if shutil.which("igzip"):
+        found.append(Measured("igzip -dc, two processes", shell(two, archives)))
+    found.append(Measured("zcat", shell('zcat -- "$@" >/dev/null', archives)))
+    if shutil.which("pigz"):
+        found.append(Measured("pigz -dc", shell('pigz -dc -- "$@" >/dev/null', archives)))
+    if name.endswith("1") and shutil.which("jq"):
+        found.append(Measured("zcat \\| jq, the events counted", shell(
+            'zcat -- "$@" | jq -n "reduce (inputs | .event?) as \\$e ({}; .[\\$e // \\"\\"] += 1)"', archives)))
+    found.append(Measured("python3, gzip + json", [sys.executable, ROOT / "tests/bench/peer.py"] + archives))
+    duckdb = ["node", ROOT / "tests/bench/peer_duckdb.js", "2"]
+    if name.endswith("1") and shutil.which("node") and subprocess.run(
+            duckdb, stderr=subprocess.DEVNULL, check=False).returncode == 0:
+        found.append(Measured("DuckDB, read_json + GROUP BY, 2 threads", duckdb + archives))
+    return found
+
+
+def gzipped(archive):
+    """An archive's bytes as gzip, to be one member of a larger one."""
+    data = archive.read_bytes()
+    return data if data[:2] == b"\x1f\x8b" else gzip.compress(data, 6)
 
 
 def report_of(build, archives, work):
@@ -148,13 +207,15 @@ def offline_set(build, work, name, what, options):
     commands = [
         Measured("replay -j 1", replay + ["-j", "1"] + archives),
         Measured("replay -j 2", replay + ["-j", "2"] + archives),
-        Measured("zcat \\| wc -c", ["sh", "-c", 'zcat -- "$@" | wc -c', "sh"] + archives),
     ]
-    if shutil.which("pigz"):
-        commands.append(Measured("pigz -dc \\| wc -c",
-                                 ["sh", "-c", 'pigz -dc -- "$@" | wc -c', "sh"] + archives))
-    commands.append(Measured("python3, gzip + json",
-                             [sys.executable, ROOT / "tests/bench/peer.py"] + archives))
+    if name in ("A", "B"):
+        one = work / "one.gz"
+        with open(one, "wb") as out:
+            for archive in archives:
+                out.write(gzipped(archive))
+        commands += [Measured("replay -j 1, one file", replay + ["-j", "1", one]),
+                     Measured("replay -j 2, one file", replay + ["-j", "2", one])]
+    commands += peers(name, archives)
     say("measuring set %s, %d rounds" % (name, RUNS))
     in_turn(commands)
     source = report["input"]
@@ -173,10 +234,59 @@ def offline_set(build, work, name, what, options):
     empty.write_bytes(b"")
     least = Measured("empty", replay + ["-j", "1", empty])
     in_turn([least])
+    (work / "one.gz").unlink(missing_ok=True)
     grown = (max(commands[0].peak) - max(least.peak)) * 2**20 / report["messages"]["distinct"]
     print("`replay -j 1` of an empty file: %.0f MiB; the rest is %.0f bytes per distinct message.\n" % (
         max(least.peak), grown))
     shutil.rmtree(target)
+
+
+def generated(build, work, records, name):
+    target = work / name
+    say("generating %d records" % records)
+    subprocess.run([build / "generate", "--seed", "1", "--records", str(records), "--archives", "8",
+                    "--no-database", "--noise", "0", target], check=True)
+    return target, sorted((target / "archives").iterdir())
+
+
+def row(command, report):
+    return [command.name, "%.2f" % command.median(), command.spread(),
+            "%.2f" % statistics.median(command.cpu), "%.0f" % max(command.peak),
+            format(report["messages"]["distinct"], ",")]
+
+
+HEAD = ["command", "seconds, median", "from … to", "CPU seconds, median", "peak memory, MiB",
+        "distinct messages"]
+
+
+def memory(build, work):
+    """--memory: the same bytes, in less of it."""
+    target, archives = generated(build, work, 10 * RECORDS, "memory")
+    report = report_of(build, archives, work)
+    states = work / "states"
+    replay = [build / "replay", "--offline", "-q", "-o", "/dev/null", "--tmpdir", work]
+    commands = [Measured("replay --memory %s%s" % (size, what), replay + ["--memory", size] + out + archives)
+                for what, out in (("", []), (" --states-out", ["--states-out", states]))
+                for size in ("16G", "64M")]
+    in_turn(commands, min(RUNS, 3))
+    print("### Spilling\n")
+    table(HEAD, [row(c, report) for c in commands])
+    shutil.rmtree(target)
+
+
+def growth(build, work):
+    rows = []
+    for records in (RECORDS // 10, RECORDS, 10 * RECORDS):
+        target, archives = generated(build, work, records, "growth")
+        report = report_of(build, archives, work)
+        command = Measured("replay -j 2, %s records" % format(records, ","),
+                           [build / "replay", "--offline", "-q", "-o", "/dev/null", "-j", "2",
+                            "--memory", "16G"] + archives)
+        in_turn([command], min(RUNS, 3))
+        rows.append(row(command, report))
+        shutil.rmtree(target)
+    print("### Growth\n")
+    table(HEAD, rows)
 
 
 # ---- correcting rows -------------------------------------------------------------
@@ -271,12 +381,21 @@ def main():
         Measured.measure = work / "measure"
         subprocess.run([os.environ.get("CC", "cc"), "-O2", "-o", Measured.measure,
                         ROOT / "tests/bench/measure.c"], check=True)
-        machine(build)
-        if only in ("", "offline"):
-            for name, what, options in SETS:
-                offline_set(build, work, name, what, options)
+        with published("machine"):
+            machine(build)
+        for name, what, options in SETS:
+            if only in ("", "offline", name):
+                with published(name):
+                    offline_set(build, work, name, what, options)
+        if only in ("", "offline", "memory"):
+            with published("memory"):
+                memory(build, work)
+        if only in ("", "offline", "growth"):
+            with published("growth"):
+                growth(build, work)
         if only in ("", "database"):
-            corrections(build, work)
+            with published("corrections"):
+                corrections(build, work)
     finally:
         shutil.rmtree(work, ignore_errors=True)
 
