@@ -1,7 +1,8 @@
 """Measures replay and prints Markdown (see run.sh)."""
 
-import ctypes
 import contextlib
+import csv
+import ctypes
 import gzip
 import io
 import json
@@ -339,33 +340,82 @@ def corrections(build, work):
         server.stop()
     print("### Corrections\n")
     print("%s corrections among %s rows in 20 campaigns, deployed schema: `generate %s`. The server has\n"
-          "initdb's settings but for %s.\n" % (
+          "initdb's settings but for %s. Each run finds the database as it was, but for the last.\n" % (
               format(rows[0], ","), format(ROWS, ","), " ".join(str(c) for c in command[1:-1]),
               ", ".join("`%s = %s`" % s for s in SETTINGS.items())))
-    table(["run", "seconds, median", "from … to", "CPU seconds", "peak memory, MiB"],
-          [[c.name, "%.2f" % c.median(), c.spread(), "%.2f" % statistics.median(c.cpu),
-            "%.0f" % max(c.peak)] for c in rows[1]])
+    script = next(c for c in rows[1] if c.name.startswith("psql"))
+    table(["run", "seconds, median", "from … to", "ratio to the script", "CPU seconds",
+           "peak memory, MiB"],
+          [[c.name, "%.2f" % c.median(), c.spread(), "%.2f" % (c.median() / script.median()),
+            "%.2f" % statistics.median(c.cpu), "%.0f" % max(c.peak)] for c in rows[1]])
+
+
+COLUMNS = ("id, campaign_id, instance_used_id, whatsapp_message_id, status, sent_at, delivered_at,"
+           " read_at, failed_at, error_message")
+
+
+def write_csv(plan, path):
+    """What script.sql reads, from a plan."""
+    with gzip.open(plan, "rt", encoding="utf-8") as f, open(path, "w", encoding="utf-8",
+                                                            newline="") as to:
+        out = csv.writer(to)
+        f.readline()
+        for line in f:
+            action = json.loads(line)
+            after = action["after"]
+            out.writerow([action["campaign_contact"], after["status"], after["sent_at"],
+                          after["delivered_at"], after["read_at"], after["failed_at"],
+                          after["error_message"], action["cause"], json.dumps(action["evidence"])])
+
+
+def psql_command(server, *arguments):
+    return [pg.find_bin("psql"), "-X", "-q", "-v", "ON_ERROR_STOP=1", "-h", server.home, "-U",
+            pg.SUPERUSER, "-d", "bench", "-o", "/dev/null"] + list(arguments)
+
+
+def log_rows(server):
+    done = subprocess.run(psql_command(server)[:-2] + [
+        "-At", "-c", "SELECT count(*) FROM campaigns_log WHERE log_type <> 'message_sent'"],
+        check=True, capture_output=True, text=True)
+    return done.stdout.strip()
 
 
 def correct(build, work, server, archives):
+    """Each command on the database as it was: the same rows, log rows and counters at the end."""
     conninfo = "dbname=bench host=%s user=%s" % (server.home, pg.SUPERUSER)
-    report = work / "applied.json"
-    base = [build / "replay", "-q", "-d", conninfo]
-    dry = Measured("dry run", base + ["-o", "/dev/null"] + archives, ends=(1,))
-    write = Measured("`--apply`", base + ["--apply", "--format", "json", "-o", report] + archives)
-    again = Measured("dry run afterwards: nothing to correct", base + ["-o", "/dev/null"] + archives)
-    written = set()
+    plan, rows = work / "plan.gz", work / "rows.csv"
+    to = ["-q", "-d", conninfo, "-o", "/dev/null"]
+    writes = to + ["--recheck", "0", "--state-dir", work / "state"]
+    dry = Measured("`replay --plan-out`, a dry run", [build / "replay"] + to + ["--plan-out", plan]
+                   + archives, ends=(1,))
+    script = Measured("psql, a script that has the corrections",
+                      psql_command(server, "-v", "csv=%s" % rows, "-f", ROOT / "tests/bench/script.sql"))
+    act = Measured("`reconcile apply`, which has the plan", [build / "reconcile", "apply"] + writes
+                   + [plan])
+    write = Measured("`replay --apply`, from the archives", [build / "replay"] + writes + ["--apply"]
+                     + archives)
+    copy = Measured("psql, `\\copy` of the rows to /dev/null", psql_command(
+        server, "-c", "\\copy (SELECT %s FROM campaigns_contact) TO /dev/null" % COLUMNS))
+    audit = Measured("`reconcile audit`, nothing to correct", [build / "reconcile", "audit"] + to)
+    found = set()
     for i in range(RUNS):
-        say("corrections, round %d of %d" % (i + 1, RUNS))
-        psql(server, "postgres", "-c", "SET client_min_messages = warning",
-             "-c", "DROP DATABASE IF EXISTS bench", "-c", "CREATE DATABASE bench TEMPLATE template",
-             "-c", "CHECKPOINT")
-        for command in (dry, write, again):
+        for command in (dry, script, act, write):
+            say("corrections, round %d of %d: %s" % (i + 1, RUNS, command.name))
+            psql(server, "postgres", "-c", "SET client_min_messages = warning",
+                 "-c", "DROP DATABASE IF EXISTS bench", "-c", "CREATE DATABASE bench TEMPLATE template",
+                 "-c", "CHECKPOINT")
             command.run()
-        written.add(json.loads(report.read_text())["messages"]["updated"])
-    if len(written) != 1:
-        raise SystemExit("bench: rounds wrote different numbers of rows: %r" % written)
-    return written.pop(), (dry, write, again)
+            if command is dry:
+                write_csv(plan, rows)
+            else:
+                found.add(log_rows(server))
+        psql(server, "bench", "-c", "VACUUM ANALYZE")
+        for command in (copy, audit):
+            command.run()
+    if len(found) != 1:
+        raise SystemExit("bench: the commands wrote different numbers of log rows: %r" % found)
+    with open(rows, encoding="utf-8") as f:
+        return sum(1 for _ in csv.reader(f)), (dry, script, act, write, copy, audit)
 
 
 def main():
