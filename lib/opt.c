@@ -174,14 +174,28 @@ static int set_file(const struct opt *o, void *at, const char *what, const char 
     return 0;
 }
 
+static bool is_list(const struct opt *o)
+{
+    return o->kind == OPT_LIST || o->kind == OPT_FILE_LIST;
+}
+
+static void clear_list(struct opt_list *l)
+{
+    free(l->item);
+    *l = (struct opt_list){NULL, 0};
+}
+
 int opt_set(const struct opt_table *t, size_t index, struct opt_target to, const char *what,
             const char *value, struct err *e)
 {
     const struct opt *o = &t->opt[index];
     void *at = (char *)to.base + o->offset;
 
-    if (to.given)
-        to.given[index] = true;
+    if (to.given) {
+        if (is_list(o) && to.given[index] < to.origin)
+            clear_list(at);
+        to.given[index] = (uint8_t)to.origin;
+    }
     if (o->kind == OPT_FLAG || o->kind == OPT_STOP) {
         *(bool *)at = true;
         return 0;
@@ -222,10 +236,57 @@ int opt_set(const struct opt_table *t, size_t index, struct opt_target to, const
     return 0;
 }
 
+/* Makes the member of an option empty. */
+static void clear(const struct opt *o, void *at)
+{
+    switch (o->kind) {
+    case OPT_FLAG:
+    case OPT_STOP:
+        *(bool *)at = false;
+        break;
+    case OPT_TEXT:
+    case OPT_TIME:
+    case OPT_FILE:
+    case OPT_DISK_FILE:
+        *(const char **)at = NULL;
+        break;
+    case OPT_LIST:
+    case OPT_FILE_LIST:
+        clear_list(at);
+        break;
+    case OPT_CHOICE:
+        *(int *)at = 0;
+        break;
+    case OPT_AGE:
+    case OPT_SECONDS:
+    case OPT_MILLISECONDS:
+    case OPT_NUMBER:
+    case OPT_SIZE:
+        *(int64_t *)at = 0;
+        break;
+    case OPT_LIMIT:
+        *(struct opt_limit *)at = (struct opt_limit){.set = false};
+        break;
+    }
+}
+
+void opt_unset(const struct opt_table *t, size_t index, struct opt_target to)
+{
+    const struct opt *o = &t->opt[index];
+    struct opt_target unseen = {to.base, NULL, OPT_DEFAULT};
+    struct err never;
+
+    clear(o, (char *)to.base + o->offset);
+    if (o->initial) /* which has been read before, for opt_set_defaults */
+        (void)opt_set(t, index, unseen, o->name, o->initial, &never);
+    if (to.given)
+        to.given[index] = OPT_DEFAULT;
+}
+
 static int set_initial(const struct opt_table *t, unsigned tool, struct opt_target to,
                        struct err *e)
 {
-    struct opt_target unseen = {to.base, NULL};
+    struct opt_target unseen = {to.base, NULL, OPT_DEFAULT};
 
     for (size_t i = 0; i < t->n; i++) {
         const struct opt *o = &t->opt[i];
@@ -240,8 +301,12 @@ static int set_initial(const struct opt_table *t, unsigned tool, struct opt_targ
 int opt_set_defaults(const struct opt_table *t, unsigned tool, struct opt_target to, struct err *e)
 {
     /* Other tools' too, so that no member is without a value; the tool's last. */
-    if (set_initial(t, ~tool, to, e) < 0 || set_initial(t, tool, to, e) < 0)
-        return -1;
+    return set_initial(t, ~tool, to, e) < 0 ? -1 : set_initial(t, tool, to, e);
+}
+
+int opt_set_environment(const struct opt_table *t, unsigned tool, struct opt_target to,
+                        struct err *e)
+{
     for (size_t i = 0; i < t->n; i++) {
         const struct opt *o = &t->opt[i];
         const char *value = o->env ? getenv(o->env) : NULL;
@@ -346,6 +411,8 @@ int opt_parse(const struct opt_table *t, unsigned tool, struct opt_target to, in
 {
     struct cursor c = {t, tool, to, argc, 1, argv, false};
     bool only_operands = false;
+    struct err further; /* errors after the first, which alone is told */
+    int status = 0;
 
     *operands = 0;
     while (c.at < argc && !c.stopped) {
@@ -356,23 +423,21 @@ int opt_parse(const struct opt_table *t, unsigned tool, struct opt_target to, in
             operand[(*operands)++] = arg;
         else if (strcmp(arg, "--") == 0)
             only_operands = true;
+        else if (arg[1] == '-')
+            result = parse_long(&c, arg, status < 0 ? &further : e);
         else
-            result = arg[1] == '-' ? parse_long(&c, arg, e) : parse_cluster(&c, arg, e);
+            result = parse_cluster(&c, arg, status < 0 ? &further : e);
         if (result < 0)
-            return -1;
+            status = -1;
     }
-    return 0;
+    return status;
 }
 
 void opt_release(const struct opt_table *t, void *base)
 {
     for (size_t i = 0; i < t->n; i++) {
-        struct opt_list *l = (void *)((char *)base + t->opt[i].offset);
-
-        if (!t->opt[i].name || (t->opt[i].kind != OPT_LIST && t->opt[i].kind != OPT_FILE_LIST))
-            continue;
-        free(l->item);
-        *l = (struct opt_list){NULL, 0};
+        if (t->opt[i].name && is_list(&t->opt[i]))
+            clear_list((void *)((char *)base + t->opt[i].offset));
     }
 }
 

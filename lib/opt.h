@@ -3,7 +3,8 @@
  *
  * Knows nothing of any one option: a table says how each is named, which tools
  * take it, how its value is read and where in the caller's struct it goes.
- * Texts are not copied: they point into argv, the environment or the table.
+ * Texts are not copied: they point into argv, the environment, the table, or
+ * wherever the caller had them from.
  */
 #ifndef RECONCILE_OPT_H
 #define RECONCILE_OPT_H
@@ -66,19 +67,30 @@ struct opt_table {
     size_t n;
 };
 
+/* Where a value comes from, the nearer the greater. A nearer list replaces one
+ * from further off, a nearer value is to be set after it. */
+enum opt_origin { OPT_DEFAULT, OPT_CONFIGURED, OPT_ENVIRONMENT, OPT_ARGUMENT };
+
 /* Where parsing puts things. */
 struct opt_target {
-    void *base;  /* the struct that the offsets are in */
-    bool *given; /* per entry of the table: was it given? Not for defaults. */
+    void *base;             /* the struct that the offsets are in */
+    uint8_t *given;         /* per entry of the table: enum opt_origin; NULL: not to be kept */
+    enum opt_origin origin; /* of what is set */
 };
 
-/* Writes the defaults, then what the environment gives, of the tools in `tool`. */
+/* Writes the defaults of all options, those of the tools in `tool` where two
+ * options share a member. to.given is not touched. */
 int opt_set_defaults(const struct opt_table *t, unsigned tool, struct opt_target to, struct err *e);
+
+/* Writes what the environment gives of the tools in `tool`. */
+int opt_set_environment(const struct opt_table *t, unsigned tool, struct opt_target to,
+                        struct err *e);
 
 /* Reads argv[1..argc) in the way of GNU: --name=value, --name value, -nvalue,
  * -n value, clusters of flags; options and operands mixed, "--" ends the
  * options. Names are not abbreviated. The operands go to operand, which has
- * room for argc. EXIT_USAGE, one line naming option and value. */
+ * room for argc. EXIT_USAGE, one line naming the first that is wrong; what comes
+ * after it has been read all the same. */
 int opt_parse(const struct opt_table *t, unsigned tool, struct opt_target to, int argc,
               char *const *argv, char **operand, size_t *operands, struct err *e);
 
@@ -88,7 +100,10 @@ int opt_parse(const struct opt_table *t, unsigned tool, struct opt_target to, in
 int opt_set(const struct opt_table *t, size_t index, struct opt_target to, const char *what,
             const char *value, struct err *e);
 
-/* The entry of that long name that the tool takes; t->n where there is none. */
+/* Takes an option back: it is as by default, and not given. */
+void opt_unset(const struct opt_table *t, size_t index, struct opt_target to);
+
+/* The entry of that long name that one of the tools takes; t->n where there is none. */
 size_t opt_find(const struct opt_table *t, unsigned tool, const char *name, size_t name_n);
 
 /* Appends what --help says of the tool's options, headings included, at most

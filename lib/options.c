@@ -501,7 +501,7 @@ static int find_command(struct options *o, int *argc, char *const **argv, struct
 int options_parse(struct options *o, enum tool tool, int argc, char *const *argv, int64_t now,
                   struct err *e)
 {
-    struct opt_target to = {o, o->given};
+    struct opt_target to = {o, o->given, OPT_ENVIRONMENT};
 
     *o = (struct options){.tool = tool};
     if (tool == TOOL_RECONCILE && find_command(o, &argc, &argv, e) < 0)
@@ -510,8 +510,11 @@ int options_parse(struct options *o, enum tool tool, int argc, char *const *argv
     if (!o->archive)
         return err_oom(e);
     if (opt_set_defaults(options_table(), TOOL_BIT(o->tool), to, e) < 0 ||
-        opt_parse(options_table(), TOOL_BIT(o->tool), to, argc, argv, o->archive, &o->archives, e) <
-            0)
+        opt_set_environment(options_table(), TOOL_BIT(o->tool), to, e) < 0)
+        return -1;
+    to.origin = OPT_ARGUMENT;
+    if (opt_parse(options_table(), TOOL_BIT(o->tool), to, argc, argv, o->archive, &o->archives, e) <
+        0)
         return -1;
     if (o->help || o->version)
         return 0;

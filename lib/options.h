@@ -106,7 +106,7 @@ struct options {
     const char *rate_text;
     int format, failed_wins, timestamps, approximate_times;
     bool apply_given;
-    bool given[OPTIONS_GIVEN_MAX]; /* per entry of the table: by option or environment */
+    uint8_t given[OPTIONS_GIVEN_MAX]; /* per entry of the table: enum opt_origin */
 };
 
 /* Reads and checks the command line. now: µs, of the run, for ages. Failure is

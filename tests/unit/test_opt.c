@@ -52,30 +52,40 @@ static const struct opt entries[] = {
 static const struct opt_table table = {entries, sizeof entries / sizeof *entries};
 
 static struct values v;
-static bool given[sizeof entries / sizeof *entries];
+static uint8_t given[sizeof entries / sizeof *entries];
 static char *operand[16];
 static size_t operands;
 static struct err err;
 
-/* Parses the arguments, up to NULL, for tool ONE. */
-static int parse(const char *const *args)
+/* Of tool ONE: the defaults, the environment, then the arguments, up to NULL. */
+static int parse_after(struct opt_target to, const char *const *args)
 {
     static char copies[16][256];
     char *argv[16];
     int argc = 1;
-    struct opt_target to = {&v, given};
 
-    opt_release(&table, &v);
-    memset(&v, 0, sizeof v);
-    memset(given, 0, sizeof given);
     err = (struct err)ERR_INIT;
     argv[0] = copies[0];
     for (; args[argc - 1]; argc++) {
         (void)snprintf(copies[argc], sizeof copies[argc], "%s", args[argc - 1]);
         argv[argc] = copies[argc];
     }
-    assert_int_equal(opt_set_defaults(&table, ONE, to, &err), 0);
+    to.origin = OPT_ENVIRONMENT;
+    assert_int_equal(opt_set_environment(&table, ONE, to, &err), 0);
+    to.origin = OPT_ARGUMENT;
     return opt_parse(&table, ONE, to, argc, argv, operand, &operands, &err);
+}
+
+/* The same, with nothing set before. */
+static int parse(const char *const *args)
+{
+    struct opt_target to = {&v, given, OPT_DEFAULT};
+
+    opt_release(&table, &v);
+    memset(&v, 0, sizeof v);
+    memset(given, 0, sizeof given);
+    assert_int_equal(opt_set_defaults(&table, ONE, to, &err), 0);
+    return parse_after(to, args);
 }
 
 #define PARSE(...) parse((const char *const[]){__VA_ARGS__, NULL})
@@ -168,7 +178,7 @@ static void numbers_and_sizes_and_limits_are_read(void **state)
 
 static void defaults_are_those_of_the_tool(void **state)
 {
-    struct opt_target to = {&v, given};
+    struct opt_target to = {&v, given, OPT_ARGUMENT};
 
     (void)state;
     assert_int_equal(PARSE("-f"), 0);
@@ -181,7 +191,7 @@ static void defaults_are_those_of_the_tool(void **state)
 
 static void the_environment_gives_what_the_command_line_does_not(void **state)
 {
-    struct opt_target to = {&v, given};
+    struct opt_target to = {&v, given, OPT_ENVIRONMENT};
     size_t i = opt_find(&table, ONE, "choice", 6);
 
     (void)state;
@@ -190,17 +200,69 @@ static void the_environment_gives_what_the_command_line_does_not(void **state)
     assert_int_equal(setenv("TEST_OPT_CHOICE", "blue", 1), 0);
     assert_int_equal(PARSE("-f"), 0);
     assert_int_equal(v.choice, 2);
-    assert_true(given[i]);
+    assert_int_equal(given[i], OPT_ENVIRONMENT);
     assert_int_equal(PARSE("--choice", "red"), 0);
     assert_int_equal(v.choice, 0);
+    assert_int_equal(given[i], OPT_ARGUMENT);
     assert_int_equal(setenv("TEST_OPT_CHOICE", "mauve", 1), 0);
-    assert_int_equal(opt_set_defaults(&table, ONE, to, &err), -1);
+    assert_int_equal(opt_set_environment(&table, ONE, to, &err), -1);
     assert_string_equal(err.text, "invalid value \"mauve\" for TEST_OPT_CHOICE: red, green or blue "
                                   "is needed");
     assert_int_equal(setenv("TEST_OPT_CHOICE", "", 1), 0);
     assert_int_equal(PARSE("-f"), 0);
     assert_int_equal(v.choice, 1);
     assert_int_equal(unsetenv("TEST_OPT_CHOICE"), 0);
+}
+
+static void what_is_nearer_replaces_what_is_further_off(void **state)
+{
+    struct opt_target to = {&v, given, OPT_CONFIGURED};
+    size_t list = opt_find(&table, ONE, "list", 4), number = opt_find(&table, ONE, "number", 6);
+
+    (void)state;
+    assert_int_equal(PARSE("-f"), 0);
+    assert_int_equal(opt_set(&table, list, to, "list", "far", &err), 0);
+    assert_int_equal(opt_set(&table, list, to, "list", "off", &err), 0);
+    assert_int_equal(opt_set(&table, number, to, "number", "50", &err), 0);
+    assert_int_equal(v.list.n, 2);
+    assert_int_equal(parse_after(to, (const char *const[]){"-l", "a", "-l", "b", "-j8", NULL}), 0);
+    assert_int_equal(v.list.n, 2);
+    assert_string_equal(v.list.item[0], "a");
+    assert_string_equal(v.list.item[1], "b");
+    assert_int_equal(v.number, 8);
+    assert_int_equal(given[list], OPT_ARGUMENT);
+}
+
+static void an_option_taken_back_is_as_by_default(void **state)
+{
+    struct opt_target to = {&v, given, OPT_ARGUMENT};
+
+    (void)state;
+    assert_int_equal(PARSE("-f", "-t", "x", "-l", "a", "-o", "b", "--choice=blue", "--age=1h", "-j",
+                           "5", "--limit=2%", "--size=1M"),
+                     0);
+    for (size_t i = 0; i < table.n; i++)
+        if (table.opt[i].name && (table.opt[i].tools & ONE))
+            opt_unset(&table, i, to);
+    assert_false(v.flag);
+    assert_string_equal(v.text, "initial");
+    assert_int_equal(v.list.n, 0);
+    assert_null(v.file);
+    assert_int_equal(v.choice, 1);
+    assert_int_equal(v.age, 0);
+    assert_int_equal(v.number, 7);
+    assert_int_equal(v.size, 0);
+    assert_false(v.limit.set);
+    for (size_t i = 0; i < table.n; i++)
+        assert_int_equal(given[i], OPT_DEFAULT);
+}
+
+static void the_first_error_is_told_and_the_rest_is_read(void **state)
+{
+    (void)state;
+    REFUSED("unknown option \"--foo\"", "--foo", "--choice", "mauve", "-t", "x", "y");
+    assert_string_equal(v.text, "x");
+    assert_int_equal(operands, 1);
 }
 
 static void wrong_options_are_named(void **state)
@@ -291,6 +353,9 @@ int main(void)
         cmocka_unit_test(numbers_and_sizes_and_limits_are_read),
         cmocka_unit_test(defaults_are_those_of_the_tool),
         cmocka_unit_test(the_environment_gives_what_the_command_line_does_not),
+        cmocka_unit_test(what_is_nearer_replaces_what_is_further_off),
+        cmocka_unit_test(an_option_taken_back_is_as_by_default),
+        cmocka_unit_test(the_first_error_is_told_and_the_rest_is_read),
         cmocka_unit_test(wrong_options_are_named),
         cmocka_unit_test(help_shows_the_options_of_the_tool),
     };
