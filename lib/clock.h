@@ -24,6 +24,8 @@
  * clock, so that a test or an auditor can repeat a run of another day. */
 int64_t clock_now(void);
 
+int64_t clock_system(void); /* now, whatever RECONCILE_NOW says */
+
 /* Seconds that only go forward, for pauses and progress. */
 double clock_monotonic(void);
 

@@ -1,5 +1,7 @@
 #include "log.h"
 
+#include "clock.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,6 +12,7 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <jansson.h>
 
 static int saved_stderr, captured;
 
@@ -27,7 +30,7 @@ static void capture_begin(void)
 /* What was written since capture_begin; static. */
 static const char *capture_end(void)
 {
-    static char text[131072];
+    static char text[262144];
     ssize_t n;
 
     assert_true(dup2(saved_stderr, STDERR_FILENO) >= 0);
@@ -115,6 +118,110 @@ static void a_long_message_is_cut_at_a_bound(void **state)
     free(name);
 }
 
+/* The value of a member of the line, which is freed by the caller. */
+static json_t *member(const char *line, const char *name)
+{
+    json_t *o = json_loads(line, JSON_DISABLE_EOF_CHECK, NULL), *value;
+
+    assert_non_null(o);
+    assert_int_equal(json_object_size(o), 5);
+    value = json_incref(json_object_get(o, name));
+    json_decref(o);
+    return value;
+}
+
+static void assert_member(const char *line, const char *name, const char *wanted)
+{
+    json_t *value = member(line, name);
+
+    assert_string_equal(json_string_value(value), wanted);
+    json_decref(value);
+}
+
+static void as_json_a_line_is_an_object(void **state)
+{
+    const char *got;
+    json_t *value;
+    enum time_offset offset;
+    int64_t us, now = clock_system();
+
+    (void)state;
+    log_open("replay", LOG_LEVEL_NOTE);
+    log_set_format(LOG_JSON);
+    assert_int_equal(setenv("RECONCILE_NOW", "2001-01-01T00:00:00Z", 1), 0);
+    capture_begin();
+    log_error("could not open \"%s\"", "a\n\xff\\b\x1b[31m\xe2\x80\xae");
+    log_set_run("20261122T120000000Z-1");
+    log_detail("hidden");
+    log_note("caf\xc3\xa9");
+    got = capture_end();
+    assert_int_equal(unsetenv("RECONCILE_NOW"), 0);
+    log_set_format(LOG_TEXT);
+    log_set_run(NULL);
+
+    assert_member(got, "level", "error");
+    assert_member(got, "program", "replay");
+    assert_member(got, "message", "could not open \"a\\x0A\\xFF\\b\\x1B[31m\\xE2\\x80\\xAE\"");
+    value = member(got, "run");
+    assert_true(json_is_null(value));
+    json_decref(value);
+    value = member(got, "time");
+    assert_true(
+        time_read(json_string_value(value), strlen(json_string_value(value)), &us, &offset));
+    assert_int_equal(offset, TIME_OFFSET_Z);
+    assert_true(us >= now && us < now + 60 * US_PER_SECOND);
+    json_decref(value);
+
+    got = strchr(got, '\n') + 1;
+    assert_member(got, "level", "note");
+    assert_member(got, "run", "20261122T120000000Z-1");
+    assert_member(got, "message", "caf\xc3\xa9");
+    assert_string_equal(strchr(got, '\n'), "\n");
+}
+
+static void as_json_a_long_message_is_cut_and_still_an_object(void **state)
+{
+    char *name = malloc(200001);
+    json_t *value;
+
+    (void)state;
+    assert_non_null(name);
+    memset(name, '"', 200000);
+    name[200000] = '\0';
+    log_open("p", LOG_LEVEL_NOTE);
+    log_set_format(LOG_JSON);
+    capture_begin();
+    log_note("%s", name);
+    value = member(capture_end(), "message");
+    log_set_format(LOG_TEXT);
+    assert_int_equal(json_string_length(value), 65536 + 3);
+    assert_string_equal(json_string_value(value) + 65536, "...");
+    json_decref(value);
+    free(name);
+}
+
+static void a_message_pushes_the_status_line_down(void **state)
+{
+    (void)state;
+    log_open("p", LOG_LEVEL_NOTE);
+    capture_begin();
+    log_status_line("reading 10%", 79);
+    log_status_line("reading 20%", 9);
+    log_note("hello");
+    log_note("again");
+    log_status_line("", 79);
+    log_status_line("reading 30%", 79);
+    log_status_line("", 79);
+    log_progress("done");
+    assert_string_equal(capture_end(), "\r\x1b[Kreading 10%"
+                                       "\r\x1b[Kreading 2"
+                                       "\r\x1b[Kp: note: hello\n"
+                                       "p: note: again\n"
+                                       "\r\x1b[Kreading 30%"
+                                       "\r\x1b[K"
+                                       "p: progress: done\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -122,6 +229,9 @@ int main(void)
         cmocka_unit_test(levels_hide_what_is_below_them),
         cmocka_unit_test(hostile_bytes_are_escaped_and_utf8_is_kept),
         cmocka_unit_test(a_long_message_is_cut_at_a_bound),
+        cmocka_unit_test(as_json_a_line_is_an_object),
+        cmocka_unit_test(as_json_a_long_message_is_cut_and_still_an_object),
+        cmocka_unit_test(a_message_pushes_the_status_line_down),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
