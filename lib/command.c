@@ -205,6 +205,19 @@ void command_put_argument(struct buf *b, const char *arg)
     buf_release(&open);
 }
 
+bool command_hides(const char *arg)
+{
+    struct buf whole = BUF_INIT, shown = BUF_INIT;
+    bool hides;
+
+    command_put_word(&whole, arg);
+    command_put_argument(&shown, arg);
+    hides = whole.failed || shown.failed || strcmp(buf_str(&whole), buf_str(&shown)) != 0;
+    buf_release(&whole);
+    buf_release(&shown);
+    return hides;
+}
+
 void command_put_option(struct buf *b, const char *name, const char *value)
 {
     buf_addf(b, " %s ", name);
@@ -218,8 +231,8 @@ static bool is_dry_run(const char *arg)
            (arg[0] == '-' && strchr(arg, 'n') && strspn(arg + 1, "nqv") == strlen(arg + 1));
 }
 
-void command_put_acting(struct buf *b, const char *program, const char *verb, const char *dbname,
-                        bool fix_total, const char *file)
+void command_put_acting(struct buf *b, const char *program, const char *verb, const char *config,
+                        const char *dbname, bool fix_total, const char *file)
 {
     const char *slash = strrchr(program, '/');
     struct buf path = BUF_INIT;
@@ -231,6 +244,8 @@ void command_put_acting(struct buf *b, const char *program, const char *verb, co
     b->failed = b->failed || path.failed;
     buf_release(&path);
     buf_addf(b, " %s", verb);
+    if (config)
+        command_put_option(b, "--config", config);
     if (dbname)
         command_put_option(b, "-d", dbname);
     if (fix_total)

@@ -4,6 +4,8 @@
 
 #include "buf.h"
 
+#include <stdbool.h>
+
 /* Appends a word as a shell reads it. */
 void command_put_word(struct buf *b, const char *word);
 
@@ -14,6 +16,9 @@ void command_put_word(struct buf *b, const char *word);
  * a password and cannot be read. */
 void command_put_argument(struct buf *b, const char *arg);
 
+/* Would that leave something out of it? */
+bool command_hides(const char *arg);
+
 /* Appends a blank, an option's name, and its value likewise. */
 void command_put_option(struct buf *b, const char *name, const char *value);
 
@@ -23,8 +28,8 @@ void command_put_applying(struct buf *b, int argc, char *const *argv, int words)
 
 /* Appends the `reconcile` command that carries out or undoes a file of actions:
  * verb is apply or revert, program the argv[0] of the one that is running and
- * lies beside it. dbname NULL: libpq's own. */
-void command_put_acting(struct buf *b, const char *program, const char *verb, const char *dbname,
-                        bool fix_total, const char *file);
+ * lies beside it. config, dbname NULL: those that it would find by itself. */
+void command_put_acting(struct buf *b, const char *program, const char *verb, const char *config,
+                        const char *dbname, bool fix_total, const char *file);
 
 #endif

@@ -1,4 +1,4 @@
-#include "options.h"
+#include "options_parts.h"
 
 #include "inflater.h"
 #include "version.h"
@@ -27,8 +27,7 @@
 /* A request without a limit could hold a run for ever; libcurl's own limit is 2^31 ms. */
 #define REQUEST_TIMEOUT_MAX 86400
 #define POLL_SINCE "7d" /* what a poll asks about unless told otherwise */
-
-enum { NEEDS_DATABASE = 1 }; /* marks: no use with --offline */
+#define CONFIG_PATH "/etc/reconcile.conf"
 
 #define AT(member) offsetof(struct options, member)
 
@@ -36,7 +35,7 @@ static const struct opt table[] = {
     {.tools = EVERY, .help = "Database"},
     {"dbname", 'd', "CONNINFO", EVERY, OPT_TEXT, AT(dbname),
      "libpq connection string or URI; PG* variables, service and password files work", NULL,
-     "libpq's", NULL, NEEDS_DATABASE, 0, 0},
+     "libpq's", NULL, NEEDS_DATABASE | MAY_BE_SECRET, 0, 0},
     {"apply", 0, NULL, DECIDING, OPT_FLAG, AT(apply_given), "write the corrections", NULL,
      "a dry run", NULL, 0, 0, 0},
     {"dry-run", 'n', NULL, DECIDING, OPT_FLAG, AT(dry_run),
@@ -103,7 +102,7 @@ static const struct opt table[] = {
     {.tools = POLL, .help = "Asking"},
     {"evolution-url", 0, "URL", POLL, OPT_TEXT, AT(evolution_url),
      "where Evolution answers; the key is in EVOLUTION_API_KEY or --api-key-file", NULL, NULL,
-     "EVOLUTION_API_URL", 0, 0, 0},
+     "EVOLUTION_API_URL", MAY_BE_SECRET, 0, 0},
     {"api-key-file", 0, "FILE", POLL, OPT_DISK_FILE, AT(api_key_file),
      "the key is the one line of this file", NULL, NULL, NULL, 0, 0, 0},
     {"strategy", 0, "auto|window|message", POLL, OPT_CHOICE, AT(strategy),
@@ -202,10 +201,16 @@ static const struct opt table[] = {
      0, 0},
     {"verbose", 'v', NULL, EVERY, OPT_FLAG, AT(verbose),
      "more on stderr, and all campaigns in scope in the report", NULL, NULL, NULL, 0, 0, 0},
+    {"log-format", 0, "text|json", EVERY, OPT_CHOICE, AT(log_format),
+     "of the messages on stderr; json: an object a line", "text", NULL, NULL, 0, 0, 0},
+    {"config", 0, "FILE", EVERY, OPT_TEXT, AT(config_path),
+     "options as lines of \"name = value\", behind the environment and the command line; an empty "
+     "name: none",
+     CONFIG_PATH, NULL, "RECONCILE_CONFIG", NOT_IN_FILE, 0, 0},
     {"help", 0, NULL, EVERY | RECONCILE, OPT_STOP, AT(help), "print this, and end", NULL, NULL,
-     NULL, 0, 0, 0},
+     NULL, NOT_IN_FILE, 0, 0},
     {"version", 0, NULL, EVERY | RECONCILE, OPT_STOP, AT(version),
-     "print version and libraries, and end", NULL, NULL, NULL, 0, 0, 0},
+     "print version and libraries, and end", NULL, NULL, NULL, NOT_IN_FILE, 0, 0},
 };
 
 _Static_assert(sizeof table / sizeof *table <= OPTIONS_GIVEN_MAX, "options.given is too short");
@@ -217,11 +222,32 @@ const struct opt_table *options_table(void)
     return &whole;
 }
 
+static size_t find_own(const struct options *o, const char *name)
+{
+    return opt_find(options_table(), TOOL_BIT(o->tool), name, strlen(name));
+}
+
+/* Where its value comes from. */
+static enum opt_origin origin_of(const struct options *o, const char *name)
+{
+    size_t i = find_own(o, name);
+
+    return i < options_table()->n ? (enum opt_origin)o->given[i] : OPT_DEFAULT;
+}
+
 bool options_given(const struct options *o, const char *name)
 {
-    size_t i = opt_find(options_table(), TOOL_BIT(o->tool), name, strlen(name));
+    return origin_of(o, name) != OPT_DEFAULT;
+}
 
-    return i < options_table()->n && o->given[i];
+bool options_configured(const struct options *o, const char *name)
+{
+    return origin_of(o, name) == OPT_CONFIGURED;
+}
+
+bool options_config_named(const struct options *o)
+{
+    return origin_of(o, "config") == OPT_ARGUMENT;
 }
 
 /* ---- after the command line has been read ------------------------------- */
@@ -348,6 +374,49 @@ static void derive(struct options *o)
 }
 
 /* ---- what does not go together ------------------------------------------ */
+
+static void yield(struct options *o, size_t i)
+{
+    const struct opt_target to = {o, o->given, OPT_DEFAULT};
+
+    opt_unset(options_table(), i, to);
+}
+
+/* A file is for many runs: what it says and this one cannot use is as if it were
+ * not there. Within the file, and between it and itself, it is an error. */
+static void yield_to_nearer(struct options *o)
+{
+    static const struct {
+        unsigned tools;
+        const char *one, *other;
+    } apart[] = {
+        {EVERY, "all", "campaign"},     {EVERY, "all", "tenant"},
+        {AUDIT, "all", "sent-since"},   {AUDIT, "all", "sent-until"},
+        {EVERY, "states-in", "since"},  {EVERY, "states-in", "until"},
+        {EVERY, "rebuild", "instance"}, {EVERY, "offline", "apply"},
+        {EVERY, "plan-out", "apply"},   {EVERY, "journal", "no-journal"},
+    };
+    enum opt_origin offline = origin_of(o, "offline");
+
+    for (size_t i = 0; i < sizeof apart / sizeof *apart; i++) {
+        enum opt_origin one = origin_of(o, apart[i].one), other = origin_of(o, apart[i].other);
+
+        if (!(apart[i].tools & TOOL_BIT(o->tool)) || one == OPT_DEFAULT || other == OPT_DEFAULT)
+            continue;
+        if (one == OPT_CONFIGURED && other > one)
+            yield(o, find_own(o, apart[i].one));
+        else if (other == OPT_CONFIGURED && one > other)
+            yield(o, find_own(o, apart[i].other));
+    }
+    for (size_t i = 0; i < sizeof table / sizeof *table && offline != OPT_DEFAULT; i++) {
+        if (!(table[i].marks & NEEDS_DATABASE))
+            continue;
+        if (o->given[i] == OPT_CONFIGURED && offline > OPT_CONFIGURED)
+            yield(o, i);
+        else if (o->given[i] > OPT_CONFIGURED && offline == OPT_CONFIGURED)
+            yield(o, find_own(o, "offline"));
+    }
+}
 
 static int check_operands(const struct options *o, struct err *e)
 {
@@ -498,28 +567,84 @@ static int find_command(struct options *o, int *argc, char *const **argv, struct
     return 0;
 }
 
+/* What has to be known before anything is read for good. */
+struct ahead {
+    const char *config_path;
+    bool config_named;     /* and not just the default */
+    bool stops;            /* help or version is asked for, whatever a file says */
+    bool log_format_named; /* how errors are told */
+    int log_format;
+};
+
+/* Errors are left to be found again. */
+static struct ahead look_ahead(struct options *o, int argc, char *const *argv)
+{
+    const struct opt_table *t = options_table();
+    const unsigned any = o->tool == TOOL_RECONCILE ? ~0u : TOOL_BIT(o->tool);
+    struct options all = {.tool = o->tool};
+    struct opt_target to = {&all, all.given, OPT_ENVIRONMENT};
+    struct err ignored = ERR_INIT;
+    struct ahead a;
+    size_t operands;
+
+    (void)opt_set_defaults(t, any, to, &ignored);
+    (void)opt_set_environment(t, any, to, &ignored);
+    to.origin = OPT_ARGUMENT;
+    (void)opt_parse(t, any, to, argc, argv, o->archive, &operands, &ignored);
+    a = (struct ahead){
+        .config_path = all.config_path,
+        .config_named = all.given[opt_find(t, any, "config", 6)] != OPT_DEFAULT,
+        .stops = all.help || all.version,
+        .log_format_named = all.given[opt_find(t, any, "log-format", 10)] != OPT_DEFAULT,
+        .log_format = all.log_format,
+    };
+    opt_release(t, &all);
+    return a;
+}
+
+/* Each over the one before: defaults, file, environment, arguments. */
+static int read_all(struct options *o, const struct ahead *a, int argc, char *const *argv,
+                    struct err *e)
+{
+    const struct opt_table *t = options_table();
+    const unsigned tool = TOOL_BIT(o->tool);
+    struct opt_target to = {o, o->given, OPT_ENVIRONMENT};
+
+    if (opt_set_defaults(t, tool, to, e) < 0)
+        return -1;
+    o->config_path = a->config_path;
+    if (o->tool != TOOL_RECONCILE && !a->stops && *o->config_path &&
+        options_read_config(o, a->config_named, e) < 0)
+        return -1;
+    if (opt_set_environment(t, tool, to, e) < 0)
+        return -1;
+    to.origin = OPT_ARGUMENT;
+    return opt_parse(t, tool, to, argc, argv, o->archive, &o->archives, e);
+}
+
 int options_parse(struct options *o, enum tool tool, int argc, char *const *argv, int64_t now,
                   struct err *e)
 {
-    struct opt_target to = {o, o->given, OPT_ENVIRONMENT};
+    struct ahead a;
 
     *o = (struct options){.tool = tool};
-    if (tool == TOOL_RECONCILE && find_command(o, &argc, &argv, e) < 0)
-        return -1;
     o->archive = calloc((size_t)argc + 1, sizeof *o->archive);
     if (!o->archive)
         return err_oom(e);
-    if (opt_set_defaults(options_table(), TOOL_BIT(o->tool), to, e) < 0 ||
-        opt_set_environment(options_table(), TOOL_BIT(o->tool), to, e) < 0)
+    a = look_ahead(o, argc, argv);
+    o->log_format = a.log_format;
+    if (tool == TOOL_RECONCILE && find_command(o, &argc, &argv, e) < 0)
         return -1;
-    to.origin = OPT_ARGUMENT;
-    if (opt_parse(options_table(), TOOL_BIT(o->tool), to, argc, argv, o->archive, &o->archives, e) <
-        0)
+    if (read_all(o, &a, argc, argv, e) < 0) {
+        if (a.log_format_named)
+            o->log_format = a.log_format;
         return -1;
+    }
     if (o->help || o->version)
         return 0;
     if (o->tool == TOOL_RECONCILE) /* "--", or a lone dash */
         return err_set(e, EXIT_USAGE, "a command is needed; reconcile --help lists them");
+    yield_to_nearer(o);
     if (check_environment(e) < 0 || read_times(o, now, e) < 0 || read_rate(o, e) < 0)
         return -1;
     derive(o);
@@ -532,6 +657,7 @@ int options_parse(struct options *o, enum tool tool, int argc, char *const *argv
 void options_release(struct options *o)
 {
     opt_release(options_table(), o);
+    config_release(&o->config);
     zone_free(o->date_time_table);
     zone_free(o->app_zone_table);
     o->date_time_table = o->app_zone_table = NULL;

@@ -1,12 +1,14 @@
 /* options.h - what the command line asks for, read and checked.
  *
  * The one table of all options is in options.c; a tool's command line, its
- * --help and its environment variables are read from it.
+ * --help, its environment variables and the configuration file are read from
+ * it.
  */
 #ifndef RECONCILE_OPTIONS_H
 #define RECONCILE_OPTIONS_H
 
 #include "clock.h"
+#include "config.h"
 #include "decide.h"
 #include "err.h"
 #include "opt.h"
@@ -80,7 +82,7 @@ struct options {
 
     /* how it is understood */
     int status_codes;             /* enum status_codes */
-    bool status_codes_named;      /* by option or environment, and not just the default */
+    bool status_codes_named;      /* by option, environment or file, and not just the default */
     const char *date_time_zone;   /* IANA name */
     struct zone *date_time_table; /* the same, loaded; NULL: UTC. Owned. */
     const char *app_zone;         /* IANA name */
@@ -100,6 +102,11 @@ struct options {
     const char *explain;                         /* a message id; NULL: none */
     struct report_options report;                /* --format --details --verbose */
     bool quiet, verbose;
+    int log_format; /* 0: text, 1: JSON; with an error, maybe neither */
+
+    /* where options may be, too */
+    const char *config_path; /* "": in no file */
+    struct config config;    /* what is in it; owned */
 
     /* as read, before it became one of the above */
     const char *since_text, *until_text, *sent_since_text, *sent_until_text;
@@ -109,16 +116,26 @@ struct options {
     uint8_t given[OPTIONS_GIVEN_MAX]; /* per entry of the table: enum opt_origin */
 };
 
-/* Reads and checks the command line. now: µs, of the run, for ages. Failure is
- * EXIT_USAGE with one line. With help or version asked for, 0 is returned at
- * once; o->tool then says whose help. Before threads start, as zones are
- * loaded. To be released whatever it returns. */
+/* Reads and checks the configuration file, the environment and the command
+ * line; what comes later wins. now: µs, of the run, for ages. Failure is
+ * EXIT_USAGE with one line; o->tool and o->log_format are then filled in as far
+ * as they are known. With help or version asked for, 0 is returned at once;
+ * o->tool then says whose help. Before threads start, as zones are loaded. To
+ * be released whatever it returns. */
 int options_parse(struct options *o, enum tool tool, int argc, char *const *argv, int64_t now,
                   struct err *e);
 void options_release(struct options *o);
 
-/* Was the option of this long name given by option or environment? */
+/* Was the option of this long name given, on the command line, by the
+ * environment or in the configuration file? */
 bool options_given(const struct options *o, const char *name);
+
+/* Is its value that of the configuration file? A command line that names the
+ * same file need not repeat it. */
+bool options_configured(const struct options *o, const char *name);
+
+/* Was the file itself named on the command line? */
+bool options_config_named(const struct options *o);
 
 /* "replay", "reconcile audit" */
 const char *tool_name(enum tool tool);

@@ -198,7 +198,8 @@ static void put_command(struct pipeline *p, int argc, char *const *argv)
         return;
     }
     if (o->plan_out && !p->warnings.refused)
-        command_put_acting(&p->command, argv[0], "apply", o->dbname, o->fix_total, o->plan_out);
+        command_put_acting(&p->command, argv[0], "apply", pipeline_config(o), pipeline_dbname(o),
+                           o->fix_total, o->plan_out);
     else
         command_put_applying(&p->command, argc, argv, o->acts ? 0 : o->tool == TOOL_REPLAY ? 1 : 2);
     p->run.command = buf_str(&p->command);
@@ -222,6 +223,7 @@ int pipeline_run(const struct options *o, int argc, char *const *argv, int64_t s
     int status;
 
     pipeline_init(&p, o, started, interrupted);
+    log_set_run(p.run.id);
     status = o->offline ? run_offline(&p, &failure) : run_online(&p, &failure);
     if (status < 0) {
         log_error("%s", failure.text);
@@ -245,6 +247,7 @@ int pipeline_run(const struct options *o, int argc, char *const *argv, int64_t s
     }
     if (*interrupted)
         status = EXIT_SIGNAL + (int)*interrupted;
+    log_set_run(NULL);
     pipeline_release(&p);
     return status;
 }

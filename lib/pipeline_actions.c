@@ -67,8 +67,8 @@ void pipeline_put_undo(struct pipeline *p, const char *program)
     if (!p->journal || !actions_journal_used(p->journal))
         return;
     buf_clear(&p->command);
-    command_put_acting(&p->command, program, "revert", p->o->dbname, p->o->fix_total,
-                       actions_journal_path(p->journal));
+    command_put_acting(&p->command, program, "revert", pipeline_config(p->o), pipeline_dbname(p->o),
+                       p->o->fix_total, actions_journal_path(p->journal));
     p->run.command = buf_str(&p->command);
 }
 

@@ -14,6 +14,16 @@ struct scope_list pipeline_list(const struct opt_list *l)
     return (struct scope_list){l->item, l->n};
 }
 
+const char *pipeline_config(const struct options *o)
+{
+    return options_config_named(o) ? o->config_path : NULL;
+}
+
+const char *pipeline_dbname(const struct options *o)
+{
+    return options_configured(o, "dbname") ? NULL : o->dbname;
+}
+
 static int by_instance(const void *a, const void *b)
 {
     return slice_cmp(((const struct run_mismatch *)a)->instance,
@@ -95,9 +105,12 @@ static void put_connections(struct buf *b, const struct options *o)
 {
     const char *url = getenv("EVOLUTION_API_URL");
 
-    if (o->dbname)
-        command_put_option(b, "-d", o->dbname);
-    if (o->evolution_url && (!url || strcmp(url, o->evolution_url) != 0))
+    if (pipeline_config(o))
+        command_put_option(b, "--config", pipeline_config(o));
+    if (pipeline_dbname(o))
+        command_put_option(b, "-d", pipeline_dbname(o));
+    if (o->evolution_url && !options_configured(o, "evolution-url") &&
+        (!url || strcmp(url, o->evolution_url) != 0))
         command_put_option(b, "--evolution-url", o->evolution_url);
 }
 

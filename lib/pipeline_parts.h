@@ -117,4 +117,10 @@ int pipeline_verify(struct pipeline *p, struct err *e);
 
 struct scope_list pipeline_list(const struct opt_list *l);
 
+/* What a command that goes on from here has to be told, as it would not find it
+ * by itself: --config, -d; NULL: nothing. What the configuration file says is
+ * not taken out of it. */
+const char *pipeline_config(const struct options *o);
+const char *pipeline_dbname(const struct options *o);
+
 #endif

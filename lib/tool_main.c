@@ -49,6 +49,7 @@ static int run(const struct options *o, int argc, char **argv, int64_t started, 
     struct buf text = BUF_INIT;
     int status;
 
+    log_set_format(o->log_format == 1 ? LOG_JSON : LOG_TEXT);
     if (!o->help && !o->version) {
         log_open(tool_name(o->tool), o->quiet     ? LOG_LEVEL_ERROR
                                      : o->verbose ? LOG_LEVEL_DETAIL
@@ -81,6 +82,7 @@ int tool_main(enum tool tool, int argc, char **argv)
     log_open(tool_name(tool), LOG_LEVEL_NOTE);
     if (options_parse(&o, tool, argc, argv, started, &e) < 0) {
         log_open(tool_name(o.tool), LOG_LEVEL_NOTE); /* the command may be known by now */
+        log_set_format(o.log_format == 1 ? LOG_JSON : LOG_TEXT);
         status = e.status;
     } else {
         status = run(&o, argc, argv, started, &e);

@@ -161,7 +161,7 @@ for name in $(env | sed -n -e 's/^\(PG[A-Z0-9_]*\)=.*/\1/p' -e 's/^\(RECONCILE_[
     unset "$name"
 done
 make_directory "${TMPDIR:-/tmp}" || make_directory /tmp || die "no directory for the server"
-export PGHOST="$tmp/server" PGUSER=demo PGDATABASE=campaigns STATE_DIRECTORY="$tmp/state"
+export PGHOST="$tmp/server" PGUSER=demo PGDATABASE=campaigns STATE_DIRECTORY="$tmp/state" RECONCILE_CONFIG=/dev/null
 
 heading "A PostgreSQL server of our own, on a Unix socket in $tmp"
 start_server

@@ -42,9 +42,11 @@ class Done:
 
 
 def environment(home, **extra):
-    """A clean environment whose home and state directory are `home`."""
+    """A clean environment whose home and state directory are `home`, without the machine's
+    configuration file."""
     env = {k: v for k, v in os.environ.items() if not k.startswith(_FOREIGN)}
-    env.update(HOME=str(home), STATE_DIRECTORY=str(home / "state"), LC_ALL="C.UTF-8")
+    env.update(HOME=str(home), STATE_DIRECTORY=str(home / "state"), LC_ALL="C.UTF-8",
+               RECONCILE_CONFIG="/dev/null")
     env.update(extra)
     return env
 

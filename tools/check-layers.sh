@@ -19,7 +19,7 @@ LAYERS='
 base    banned version slice utf8 err log buf arena tally histogram warnings
         clock zone opt ident idmap names mask jsonbytes jsonscan jwalk jsonw textw
         command secret
-io      inflater gzin archives records relay spill outfile statedir http pgbin pg pgconn
+io      config inflater gzin archives records relay spill outfile statedir http pgbin pg pgconn
 core    evidence status event fold decide gaps
 source  source api rejects
 store   sql schema store directory senders gapbook match scope judge explain apply run pollplan

@@ -425,6 +425,7 @@ def main():
     only = os.environ.get("BENCH_ONLY", "")
     for name in [n for n in os.environ if n.startswith("PG")]:
         del os.environ[name]
+    os.environ["RECONCILE_CONFIG"] = "/dev/null"
     work = pathlib.Path(tempfile.mkdtemp(prefix="reconcile-bench-",
                                          dir=os.environ.get("BENCH_TMP")))
     try:

@@ -104,18 +104,30 @@ static void an_option_is_put_with_its_value(void **state)
     buf_release(&b);
 }
 
+static void what_would_be_left_out_is_known(void **state)
+{
+    (void)state;
+    assert_true(command_hides("--dbname=host=x password=y"));
+    assert_true(command_hides("--dbname=postgresql://u:p@h/d"));
+    assert_true(command_hides("--evolution-url=https://me@h"));
+    assert_false(command_hides("--dbname=host=x user='a b'"));
+    assert_false(command_hides("--dbname=postgresql://u@h/d?a=b&c=d"));
+    assert_false(command_hides("--evolution-url=https://h/p?q=r#s"));
+}
+
 static void the_command_that_acts_lies_beside_the_one_that_runs(void **state)
 {
     static const struct {
-        const char *program, *verb, *dbname, *file, *wanted;
+        const char *program, *verb, *config, *dbname, *file, *wanted;
         bool fix_total;
     } cases[] = {
-        {"replay", "revert", NULL, "j.gz", "reconcile revert j.gz", false},
-        {"/opt/my bin/replay", "apply", "dbname=app", "/tmp/p",
+        {"replay", "revert", NULL, NULL, "j.gz", "reconcile revert j.gz", false},
+        {"/opt/my bin/replay", "apply", NULL, "dbname=app", "/tmp/p",
          "'/opt/my bin/reconcile' apply -d dbname=app /tmp/p", false},
-        {"./reconcile", "apply", "host=x password=geheim", "-p",
+        {"./reconcile", "apply", NULL, "host=x password=geheim", "-p",
          "./reconcile apply -d host=x --fix-total ./-p", true},
-        {"replay", "revert", "app", "it's", "reconcile revert -d app 'it'\\''s'", false},
+        {"replay", "revert", NULL, "app", "it's", "reconcile revert -d app 'it'\\''s'", false},
+        {"replay", "revert", "my conf", NULL, "j", "reconcile revert --config 'my conf' j", false},
     };
     size_t i;
 
@@ -123,8 +135,8 @@ static void the_command_that_acts_lies_beside_the_one_that_runs(void **state)
     for (i = 0; i < COUNT_OF(cases); i++) {
         struct buf b = BUF_INIT;
 
-        command_put_acting(&b, cases[i].program, cases[i].verb, cases[i].dbname, cases[i].fix_total,
-                           cases[i].file);
+        command_put_acting(&b, cases[i].program, cases[i].verb, cases[i].config, cases[i].dbname,
+                           cases[i].fix_total, cases[i].file);
         assert_string_equal(buf_str(&b), cases[i].wanted);
         buf_release(&b);
     }
@@ -151,6 +163,7 @@ int main(void)
         cmocka_unit_test(passwords_are_left_out_of_conninfos),
         cmocka_unit_test(passwords_are_left_out_of_uris),
         cmocka_unit_test(an_option_is_put_with_its_value),
+        cmocka_unit_test(what_would_be_left_out_is_known),
         cmocka_unit_test(the_command_that_acts_lies_beside_the_one_that_runs),
         cmocka_unit_test(a_rehearsal_goes_without_its_n),
     };
