@@ -264,7 +264,7 @@ install: all
 	install -m 644 $(BASH_COMPLETIONS) '$(DESTDIR)$(BASHCOMPDIR)'
 	install -m 644 $(ZSH_COMPLETIONS) '$(DESTDIR)$(ZSHCOMPDIR)'
 	install -m 644 $(DOCS) '$(DESTDIR)$(DOCDIR)'
-	install -m 644 $(wildcard docs/*.md docs/*.sql) '$(DESTDIR)$(DOCDIR)/docs'
+	install -m 644 $(wildcard docs/*.md docs/*.sql docs/*.yml) '$(DESTDIR)$(DOCDIR)/docs'
 	install -m 644 $(filter-out cron/nginx cron/systemd,$(wildcard cron/*)) '$(EXAMPLES)'
 	install -m 644 $(wildcard cron/nginx/*) '$(EXAMPLES)/nginx'
 	install -m 644 $(UNITS) '$(EXAMPLES)/systemd'

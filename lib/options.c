@@ -201,6 +201,9 @@ static const struct opt table[] = {
      0, 0},
     {"verbose", 'v', NULL, EVERY, OPT_FLAG, AT(verbose),
      "more on stderr, and all campaigns in scope in the report", NULL, NULL, NULL, 0, 0, 0},
+    {"metrics", 0, "FILE", EVERY, OPT_DISK_FILE, AT(metrics),
+     "write the run's numbers for Prometheus, however it ends, adding to those the file holds",
+     NULL, NULL, NULL, 0, 0, 0},
     {"log-format", 0, "text|json", EVERY, OPT_CHOICE, AT(log_format),
      "of the messages on stderr; json: an object a line", "text", NULL, NULL, 0, 0, 0},
     {"config", 0, "FILE", EVERY, OPT_TEXT, AT(config_path),
@@ -475,11 +478,8 @@ static int check_outputs(const struct options *o, struct err *e)
 {
     const struct {
         const char *name, *path;
-    } out[] = {{"output", o->output},
-               {"states-out", o->states_out},
-               {"rejects", o->rejects},
-               {"plan-out", o->plan_out},
-               {"journal", o->journal}};
+    } out[] = {{"output", o->output},     {"states-out", o->states_out}, {"rejects", o->rejects},
+               {"plan-out", o->plan_out}, {"journal", o->journal},       {"metrics", o->metrics}};
     const size_t n = sizeof out / sizeof *out;
 
     if (o->states_out && strcmp(o->states_out, "-") == 0 && strcmp(o->output, "-") == 0)

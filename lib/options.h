@@ -98,6 +98,7 @@ struct options {
 
     /* output */
     const char *states_out, *rejects, *plan_out; /* NULL: none */
+    const char *metrics;                         /* likewise */
     const char *output;                          /* "-": stdout */
     const char *explain;                         /* a message id; NULL: none */
     struct report_options report;                /* --format --details --verbose */

@@ -307,6 +307,13 @@ int outfile_write(struct outfile *f, const void *p, size_t n, struct err *e)
     return f->failed ? say_failed(f, f->failed, e) : 0;
 }
 
+int outfile_set_mode(struct outfile *f, mode_t mode, struct err *e)
+{
+    if (f->temporary && fchmod(f->fd, mode) != 0)
+        return say_failed(f, errno, e);
+    return 0;
+}
+
 /* ---- the end ---------------------------------------------------------------- */
 
 static int close_checked(struct outfile *f)

@@ -18,6 +18,9 @@ struct outfile;
  * depend on the content alone. EXIT_FAILED naming the file. */
 int outfile_open(struct outfile **f, const char *path, mode_t mode, bool gzip, struct err *e);
 
+/* The mode whatever the umask is, of a regular file. */
+int outfile_set_mode(struct outfile *f, mode_t mode, struct err *e);
+
 int outfile_write(struct outfile *f, const void *p, size_t n, struct err *e);
 
 /* Writes what is left, checks the close and puts the file in its place. Frees

@@ -2,6 +2,7 @@
 
 #include "command.h"
 #include "log.h"
+#include "metrics.h"
 #include "pipeline_parts.h"
 #include "report.h"
 
@@ -215,10 +216,26 @@ static void close_journal(struct pipeline *p)
     p->journal = NULL;
 }
 
+/* However the run ended. Returns its status, or that of not being able to. */
+static int write_metrics(struct pipeline *p, bool whole, int status, double seconds)
+{
+    const struct metrics m = {p->run.tool, &p->run, whole, status, clock_system(), seconds};
+    struct err e = ERR_INIT;
+
+    if (!p->o->metrics || metrics_write(p->o->metrics, &m, &e) == 0)
+        return status;
+    if (p->run.applied)
+        (void)err_prefix(&e, "%llu correction(s) had been committed",
+                         (unsigned long long)p->run.messages.updated);
+    log_error("%s", e.text);
+    return status < e.status && status != EXIT_USAGE ? e.status : status;
+}
+
 int pipeline_run(const struct options *o, int argc, char *const *argv, int64_t started,
                  const volatile sig_atomic_t *interrupted)
 {
     struct err failure = ERR_INIT, second = ERR_INIT;
+    double since = clock_monotonic();
     struct pipeline p;
     int status;
 
@@ -247,6 +264,7 @@ int pipeline_run(const struct options *o, int argc, char *const *argv, int64_t s
     }
     if (*interrupted)
         status = EXIT_SIGNAL + (int)*interrupted;
+    status = write_metrics(&p, failure.status == 0 || p.tells, status, clock_monotonic() - since);
     log_set_run(NULL);
     pipeline_release(&p);
     return status;

@@ -271,6 +271,15 @@ int pipeline_judge_again(struct pipeline *p, struct err *e)
 
 /* --- writing --- */
 
+/* A poll comes here for each of its parts. */
+static void count_written(struct run *r)
+{
+    for (size_t i = 0; i < r->corrections; i++) {
+        if (r->correction[i].outcome == OUTCOME_WRITTEN)
+            r->written[r->correction[i].cause]++;
+    }
+}
+
 static void take_outcomes(struct pipeline *p, const struct apply_summary *sum)
 {
     struct run_messages *n = &p->run.messages;
@@ -351,6 +360,7 @@ int pipeline_apply(struct pipeline *p, struct err *e)
         actions_journal_scope(p->journal, p->run.campaign, p->run.campaigns);
     status = apply_run(p->store, &ao, p->run.correction, p->run.corrections, p->run.campaign,
                        p->run.campaigns, &sum, e);
+    count_written(&p->run);
     if (status < 0 && p->o->tool == TOOL_POLL)
         return -1; /* which adds to this what other parts wrote */
     if (status < 0) {

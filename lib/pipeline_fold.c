@@ -36,6 +36,7 @@ static int name_archives(struct pipeline *p, struct err *e)
     if (refuse_archive(p, "output", p->o->output, e) < 0 ||
         refuse_archive(p, "states-out", p->o->states_out, e) < 0 ||
         refuse_archive(p, "rejects", p->o->rejects, e) < 0 ||
+        refuse_archive(p, "metrics", p->o->metrics, e) < 0 ||
         refuse_archive(p, "plan-out", p->o->plan_out, e) < 0)
         return -1;
     if (p->list.n == 0 && p->o->archives > 0)

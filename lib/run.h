@@ -59,7 +59,8 @@ struct run {
     struct run_mismatch *mismatch; /* by instance name as bytes */
     size_t mismatches;
     uint64_t causes[CAUSE_COUNT];
-    const struct names *archives; /* what sightings index */
+    uint64_t written[CAUSE_COUNT]; /* what was committed, also by a run that failed later */
+    const struct names *archives;  /* what sightings index */
 
     struct campaign_result *campaign; /* all in scope, by id */
     size_t campaigns;

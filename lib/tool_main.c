@@ -1,6 +1,7 @@
 #include "tool_main.h"
 
 #include "log.h"
+#include "metrics.h"
 #include "names.h"
 #include "outfile.h"
 #include "pg.h"
@@ -69,6 +70,16 @@ static int run(const struct options *o, int argc, char **argv, int64_t started, 
     return status < 0 ? e->status : EXIT_CLEAN;
 }
 
+/* A run that did not begin is one that failed. */
+static void tell_metrics(const struct options *o, int status)
+{
+    const struct metrics m = {tool_name(o->tool), NULL, false, status, clock_system(), 0};
+    struct err e = ERR_INIT;
+
+    if (o->metrics && metrics_write(o->metrics, &m, &e) < 0)
+        log_error("%s", e.text);
+}
+
 int tool_main(enum tool tool, int argc, char **argv)
 {
     int64_t started = clock_now();
@@ -83,6 +94,7 @@ int tool_main(enum tool tool, int argc, char **argv)
     if (options_parse(&o, tool, argc, argv, started, &e) < 0) {
         log_open(tool_name(o.tool), LOG_LEVEL_NOTE); /* the command may be known by now */
         log_set_format(o.log_format == 1 ? LOG_JSON : LOG_TEXT);
+        tell_metrics(&o, e.status);
         status = e.status;
     } else {
         status = run(&o, argc, argv, started, &e);

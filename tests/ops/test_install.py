@@ -14,7 +14,8 @@ import tool
 VERSION = re.search("^VERSION := (.*)$", (tool.ROOT / "Makefile").read_text(), re.MULTILINE).group(1)
 UNITS = ["reconcile-%s.%s" % (run, kind) for run in ("audit", "poll", "replay")
          for kind in ("service", "timer")] + ["reconcile-.service.d/10-common.conf"]
-DOCS = [str(p.relative_to(tool.ROOT)) for p in [*tool.ROOT.glob("docs/*.md"), *tool.ROOT.glob("docs/*.sql")]] + [
+DOCS = [str(p.relative_to(tool.ROOT)) for kind in ("md", "sql", "yml")
+        for p in tool.ROOT.glob("docs/*." + kind)] + [
     p.name for p in tool.ROOT.glob("*.md")]
 EXAMPLES = ["crontab", "reconcile.default", "reconcile.sysusers", "reconcile.tmpfiles",
             "webhook-capture.logrotate", "webhook-capture.tmpfiles",

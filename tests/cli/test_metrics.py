@@ -1,0 +1,217 @@
+"""--metrics: a file that Prometheus can read, whatever becomes of the run."""
+
+import os
+import re
+import signal
+import stat
+import subprocess
+import time
+
+import pytest
+
+import archives
+import promtext
+import tool
+from promtext import Metrics
+
+LINES = (b'{"event":"messages.update","instance":"i","data":{"keyId":"K","status":"READ"},'
+         b'"date_time":"2025-10-20T10:00:00Z"}\n{"broken\n'
+         b'{"event":"messages.update","instance":"i","data":{"keyId":"K","status":"ODD"},'
+         b'"date_time":"2025-10-20T10:00:00Z"}\n')
+
+
+@pytest.fixture
+def archive(tmp_path):
+    archives.save(tmp_path / "a", LINES, 1760900000)
+    return "a"
+
+
+@pytest.fixture
+def measured(replay, archive, tmp_path):
+    """measured(status, arguments...): the metrics of a replay that ends so."""
+    def run(status, *arguments):
+        done = replay("--metrics", "m.prom", *arguments)
+        assert done.status == status, done
+        return Metrics(tmp_path / "m.prom", "replay")
+    return run
+
+
+def test_the_numbers_are_those_of_the_run(measured, tmp_path):
+    before = time.time()
+    m = measured(0, "--offline", "a")
+    assert m("last_run_exit_status") == 0 and m("last_run_applied") == 0
+    assert m("runs_total", exit_status="0") == 1 and m("runs_total", exit_status="4") == 0
+    assert (m("last_run_archives"), m("last_run_records")) == (1, 3)
+    assert m("last_run_status_events") == 1
+    assert m("last_run_rejected", reason="invalid_json") == 1
+    assert m("last_run_rejected", reason="unknown_status") == 1
+    assert m("last_run_rejected", reason="too_large") == 0
+    assert m("last_run_read_bytes") == m("last_run_stored_bytes") == len(LINES)
+    assert before - 1 <= m("last_run_timestamp_seconds") <= time.time() + 1
+    assert m("last_success_timestamp_seconds") == m("last_run_timestamp_seconds")
+    assert 0 < m("last_run_duration_seconds") < 60
+    assert m("build_info", version=tool.run("replay", ["--version"], tmp_path).out.decode()
+             .split()[1]) == 1
+    assert m.get("last_run_corrections", cause="missed_webhook") is None, "nothing was decided"
+
+
+def test_counters_add_up_over_runs_and_gauges_do_not(measured):
+    measured(0, "--offline", "a")
+    m = measured(0, "--offline", "a")
+    assert m("runs_total", exit_status="0") == 2
+    assert (m("records_total"), m("last_run_records")) == (6, 3)
+    assert m("rejected_total", reason="invalid_json") == 2
+    assert m("read_bytes_total") == 2 * len(LINES)
+
+
+def test_other_users_may_read_it_whatever_the_umask_is(replay, archive, tmp_path):
+    old = os.umask(0o077)
+    try:
+        assert replay("--offline", "--metrics", "m.prom", archive).status == 0
+    finally:
+        os.umask(old)
+    assert stat.S_IMODE((tmp_path / "m.prom").stat().st_mode) == 0o644
+    assert sorted(p.name for p in tmp_path.iterdir() if "prom" in p.name) == ["m.prom"]
+
+
+def test_a_run_that_fails_keeps_the_last_success(measured, tmp_path):
+    first = measured(0, "--offline", "a")
+    success = first("last_success_timestamp_seconds")
+    nowhere = ["-d", "host=%s" % tmp_path]
+    for status, arguments in [(4, nowhere + ["a"]), (4, nowhere + ["--apply", "a"]),
+                              (2, ["--offline", "--settle", "x", "a"]),
+                              (2, ["--offline", "--no-such-option", "a"]),
+                              (4, ["--offline", "-o", "no/such/directory/r", "a"])]:
+        m = measured(status, *arguments)
+        assert m("last_success_timestamp_seconds") == success, arguments
+        assert m("last_run_timestamp_seconds") > success
+        assert m("last_run_exit_status") == status
+    assert m("runs_total", exit_status="4") == 3 and m("runs_total", exit_status="2") == 2
+    assert m("records_total") >= 3, "what was counted before is kept"
+    assert measured(0, "--offline", "a")("last_success_timestamp_seconds") > success
+
+
+def test_before_the_first_success_there_is_no_time_of_it(measured, tmp_path):
+    m = measured(4, "-d", "host=%s" % tmp_path, "a")
+    assert m.get("last_success_timestamp_seconds") is None
+
+
+def test_a_damaged_archive_is_a_success_that_says_so(measured, tmp_path):
+    (tmp_path / "a").write_bytes(b"\x1f\x8b\x08\0garbage")
+    os.utime(tmp_path / "a", (1760900000,) * 2)
+    m = measured(3, "--offline", "a")
+    assert m("last_run_archives_damaged") == 1 and m("last_run_exit_status") == 3
+    assert m.get("last_success_timestamp_seconds") == m("last_run_timestamp_seconds")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_run_that_is_interrupted_writes_them(tmp_path, number):
+    process = tool.start("replay", ["--offline", "--metrics", "m.prom", "-"], tmp_path,
+                         stdin=subprocess.PIPE)
+    process.stdin.write(LINES * 20000)
+    process.stdin.flush()
+    time.sleep(0.3)
+    process.send_signal(number)
+    time.sleep(0.1)
+    done = tool.finish(process)
+    assert done.status == 128 + number, done
+    m = Metrics(tmp_path / "m.prom", "replay")
+    assert m("last_run_exit_status") == 128 + number
+    assert m("runs_total", exit_status=str(128 + number)) == 1
+
+
+@pytest.mark.parametrize("content", ["precious\n", "# HELP other_metric x\n", "\0" * 50])
+def test_a_file_that_holds_no_metrics_of_ours_is_left_alone(replay, archive, tmp_path, content):
+    (tmp_path / "m.prom").write_text(content)
+    done = replay("--offline", "--metrics", "m.prom", archive)
+    assert done.status == 4 and '"m.prom"' in done.said, done
+    assert (tmp_path / "m.prom").read_text() == content
+    assert done.out, "the report is written all the same"
+
+
+def test_an_archive_is_not_replaced(replay, archive, tmp_path):
+    for arguments in (["--offline"], ["--offline", "--settle", "x"]):
+        done = replay(*arguments, "--metrics", archive, archive)
+        assert done.status == 2, done
+        assert (tmp_path / archive).read_bytes() == LINES
+
+
+def test_it_is_no_output_of_something_else(replay, archive):
+    done = replay("--offline", "--metrics", "x", "-o", "x", archive)
+    assert done.status == 2 and "name the same file" in done.said, done
+    assert replay("--offline", "--metrics", "-", archive).status == 2
+
+
+def test_a_directory_that_is_not_there_is_status_4(replay, archive):
+    done = replay("--offline", "--metrics", "no/such/m.prom", archive)
+    assert done.status == 4 and "no/such/m.prom" in done.said, done
+
+
+def test_odd_values_in_the_file_before_count_as_none(measured, tmp_path):
+    measured(0, "--offline", "a")
+    path = tmp_path / "m.prom"
+    text = path.read_text()
+    text = re.sub(r"^(reconcile_records_total\S*) .*", r"\1 NaN", text, flags=re.MULTILINE)
+    text = re.sub(r"^(reconcile_last_success\S*) .*", r"\1 1e9 inject\"", text, flags=re.MULTILINE)
+    path.write_text(text)
+    m = measured(2, "--offline", "--settle", "x", "a")
+    assert m("records_total") == 0 and m.get("last_success_timestamp_seconds") is None
+
+
+def test_each_command_has_a_label_of_its_own(tmp_path):
+    for command in "poll", "audit", "apply", "revert":
+        done = tool.run("reconcile", [command, "--metrics", command, "--no-such-option"], tmp_path)
+        assert done.status == 2, done
+        assert Metrics(tmp_path / command, "reconcile " + command)("last_run_exit_status") == 2
+
+
+# ---- the parser that judges them -----------------------------------------------------------
+
+GAUGE = "# HELP x y\n# TYPE x gauge\n"
+BAD = [
+    (GAUGE + "x 1", "no end"),
+    (GAUGE + "x 1\n# TYPE x gauge\n", "a second TYPE"),
+    (GAUGE, "without help, type or samples"),
+    ("# TYPE x gauge\nx 1\n", "without help"),
+    ("# HELP x y\nx 1\n", "without help, type"),
+    ("# HELP x y\n# TYPE x counter\nx 1\n", "_total"),
+    (GAUGE.replace("x ", "x_total ") + "x_total 1\n", "_total"),
+    (GAUGE.replace("x ", "x_counter ") + "x_counter 1\n", "no type in a name"),
+    (GAUGE + 'x{a="1"} 1\nx{a="1"} 2\n', "twice"),
+    (GAUGE + 'x{a="1",a="2"} 1\n', "twice"),
+    (GAUGE + 'x{a="1" b="2"} 1\n', "no comma"),
+    (GAUGE + 'x{a="\\x"} 1\n', "no label's value"),
+    (GAUGE + 'x{a="1} 1\n', "no label's value"),
+    (GAUGE + "x one\n", "no value"),
+    (GAUGE + "x -1\n", "below 0"),
+    (GAUGE + "x 1 1700000000000\n", "time stamp"),
+    ("# HELP x y\n# TYPE x gauges\nx 1\n", "no type"),
+    (GAUGE + 'x{a="1"} 1\n# HELP y z\n# TYPE y gauge\ny 1\nx{a="2"} 1\n', "apart"),
+    (GAUGE + "1x 1\n", "no metric's name"),
+]
+
+
+@pytest.mark.parametrize("text,why", BAD)
+def test_the_parser_refuses_what_is_malformed(text, why):
+    with pytest.raises(promtext.Malformed, match=why):
+        promtext.parse(text)
+
+
+def test_the_parser_takes_what_is_well_formed():
+    text = ('# a comment\n\n# HELP x_total a\\\\b\\n\n# TYPE x_total counter\nx_total{a="b\\"\\\\\\n",} 1\n'
+            '# HELP y z\n# TYPE y gauge\ny 1.5e3\n')
+    assert promtext.parse(text) == {("x_total", (("a", 'b"\\\n'),)): 1.0, ("y", ()): 1500.0}
+
+
+# ---- the alert rules -------------------------------------------------------------------------
+
+ALERTS = tool.ROOT / "docs" / "alerts.yml"
+
+
+def test_promtool_accepts_the_alerts():
+    promtool = tool.find("promtool")
+    if not promtool:
+        pytest.skip("no promtool: Debian's package prometheus has it")
+    done = subprocess.run([promtool, "check", "rules", str(ALERTS)], stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, timeout=60)
+    assert done.returncode == 0, done.stdout.decode()
