@@ -12,6 +12,40 @@ int report_text(struct outfile *f, const struct run *r, const struct report_opti
 /* The part of report_text with a few lines for each correction. */
 int report_text_corrections(struct buf *b, const struct run *r, struct outfile *f, struct err *e);
 
+/* ---- what the formats for people say in the same words (report_words.c) ---- */
+
+/* "dry run", "applied", "refused", "failed", "offline" */
+const char *report_kind(const struct run *r);
+
+/* A number and what it is of. depth: 1 for an item, 2 for a part of the one of
+ * depth 1 before it, and so on. note: NULL for none. */
+struct report_item {
+    int depth;
+    const char *label;
+    uint64_t n;
+    const char *note;
+};
+
+struct report_items {
+    struct report_item item[24];
+    size_t n;
+};
+
+void report_input_items(const struct run_input *in, struct report_items *list); /* may be none */
+void report_message_items(const struct run *r, struct report_items *list);
+
+/* Campaigns in scope with a correction or a counter that differs. */
+uint64_t report_differing_campaigns(const struct run *r);
+
+/* What was or would be written and what was left, a few lines. */
+void report_conclusion(struct buf *b, const struct run *r);
+
+/* What the run's command is for, as "undo them"; NULL: there is nothing to use
+ * one for. */
+const char *report_command_use(const struct run *r);
+
+/* ---- what all formats share (report.c) ------------------------------------------ */
+
 #define REPORT_COLUMNS 80 /* of the text */
 #define REPORT_ARROW " \xe2\x86\x92 "
 

@@ -10,14 +10,6 @@
 #define LABEL 24  /* columns of an item's label, its indentation included */
 #define NUMBER 12 /* columns of a number */
 
-/* What a run amounts to. */
-struct sums {
-    uint64_t locked;                 /* campaigns whose counters could not be written */
-    uint64_t corrections, campaigns; /* written, or would be */
-    uint64_t left;                   /* corrections left alone */
-    uint64_t conflicts, busy;        /* ... of these, for being so */
-};
-
 /* ---- items ---------------------------------------------------------------------- */
 
 static void put_heading(struct buf *b, const char *title)
@@ -34,34 +26,22 @@ static void put_item(struct buf *b, int depth, const char *label, uint64_t n, co
     buf_addc(b, '\n');
 }
 
-/* An item that is worth a line only if there are any. */
-static void put_any(struct buf *b, int depth, const char *label, uint64_t n, const char *note)
+static void put_items(struct buf *b, const struct report_items *list)
 {
-    if (n > 0)
-        put_item(b, depth, label, n, note);
+    for (size_t i = 0; i < list->n; i++) {
+        const struct report_item *item = &list->item[i];
+
+        put_item(b, item->depth, item->label, item->n, item->note);
+    }
 }
 
 /* ---- what ran, what was read ------------------------------------------------------ */
-
-static bool all_applied(const struct run *r)
-{
-    return r->applied && !r->refused;
-}
-
-static const char *kind_of(const struct run *r)
-{
-    if (r->offline)
-        return "offline";
-    if (!r->apply)
-        return "dry run";
-    return r->refused ? "refused" : r->failure ? "failed" : "applied";
-}
 
 static void put_title(struct buf *b, const struct run *r)
 {
     char time[TIME_TEXT_SIZE];
 
-    buf_addf(b, "%s %s: %s\n", r->tool, VERSION, kind_of(r));
+    buf_addf(b, "%s %s: %s\n", r->tool, VERSION, report_kind(r));
     buf_addf(b, "  run       %s\n", r->id);
     if (!r->offline)
         buf_addf(b, "  mode      %s\n", r->rebuild ? "rebuild" : "merge");
@@ -73,58 +53,17 @@ static void put_title(struct buf *b, const struct run *r)
         buf_addf(b, "  finished  %s\n", time_format(r->finished_at, time));
 }
 
-/* Rejections in the order in which a record meets them. */
-static void put_rejected(struct buf *b, const struct event_counts *c, uint64_t rejected)
+static void put_input(struct buf *b, const struct run *r)
 {
-    static const enum reject order[] = {REJECT_INVALID_JSON, REJECT_TOO_LARGE, REJECT_MISSING_FIELD,
-                                        REJECT_UNKNOWN_STATUS};
+    struct report_items items;
 
-    put_item(b, 2, "rejected", rejected, NULL);
-    for (size_t i = 0; i < sizeof order / sizeof order[0]; i++)
-        put_any(b, 3, reject_name(order[i]), c->rejected[order[i]], NULL);
-}
-
-static void put_input(struct buf *b, const struct run_input *in)
-{
-    const struct event_counts *c = &in->events;
-    uint64_t rejected = 0;
-
-    for (int i = 0; i < REJECT_COUNT; i++)
-        rejected += c->rejected[i];
-    if (in->archives + in->archives_damaged + in->requests + c->records == 0)
-        return; /* an audit, or nothing but evidence folded before */
-    put_heading(b, "Input");
-    put_item(b, 1, "archives", in->archives, NULL);
-    put_any(b, 2, "damaged", in->archives_damaged, NULL);
-    put_any(b, 2, "growing", in->archives_growing, "still being written");
-    put_item(b, 1, "bytes", in->bytes, NULL);
-    put_item(b, 2, "as stored", in->bytes_compressed, NULL);
-    put_any(b, 1, "requests", in->requests, NULL);
-    put_any(b, 2, "failed", in->requests_failed, NULL);
-    put_item(b, 1, "records", c->records, NULL);
-    put_item(b, 1, "bodies", c->bodies, "webhooks in the records");
-    put_item(b, 1, "updates", c->updates, "of messages in the bodies");
-    put_item(b, 1, "outcomes", c->status_events + c->ignored + rejected, "what became of them");
-    put_item(b, 2, "status events", c->status_events, NULL);
-    put_item(b, 2, "ignored", c->ignored, NULL);
-    put_rejected(b, c, rejected);
+    report_input_items(&r->input, &items);
+    if (items.n > 0)
+        put_heading(b, "Input");
+    put_items(b, &items);
 }
 
 /* ---- messages ------------------------------------------------------------------ */
-
-static void put_matched(struct buf *b, const struct run_messages *m)
-{
-    uint64_t with = m->updated - m->updated_without_evidence;
-    uint64_t told = with + m->already_processed + m->requeued + m->deferred;
-
-    put_item(b, 1, "matched", m->matched, "rows that evidence speaks for");
-    put_item(b, 2, "updated", with, NULL);
-    put_item(b, 2, "already processed", m->already_processed, NULL);
-    put_item(b, 2, "requeued", m->requeued, NULL);
-    put_item(b, 2, "deferred", m->deferred, NULL);
-    if (m->matched > told)
-        put_item(b, 2, "left alone", m->matched - told, NULL);
-}
 
 static void put_mismatches(struct buf *b, const struct run *r)
 {
@@ -143,25 +82,13 @@ static void put_mismatches(struct buf *b, const struct run *r)
 
 static void put_messages(struct buf *b, const struct run *r)
 {
-    const struct run_messages *m = &r->messages;
+    struct report_items items;
 
+    report_message_items(r, &items);
     put_heading(b, "Messages");
-    put_item(b, 1, "distinct", m->distinct, "by instance and message id");
-    if (r->offline)
-        return;
-    put_item(b, 2, "used", m->used, NULL);
-    put_item(b, 2, "not campaign message", m->not_campaign_message, NULL);
-    put_item(b, 2, "ambiguous", m->ambiguous, NULL);
-    put_item(b, 2, "instance mismatch", m->instance_mismatch, NULL);
-    put_matched(b, m);
-    put_item(b, 1, "updated", m->updated, all_applied(r) ? "rows" : "rows, if this were applied");
-    put_item(b, 2, "with evidence", m->updated - m->updated_without_evidence, NULL);
-    put_item(b, 2, "without evidence", m->updated_without_evidence, NULL);
-    put_item(b, 1, "regressions", m->regressions, NULL);
-    put_any(b, 1, "unsettled, not asked", m->unsettled_not_asked, NULL);
-    put_any(b, 1, "conflicts", m->conflicts, "moved meanwhile, left alone");
-    put_any(b, 1, "busy", m->busy, "locked to the end, left alone");
-    put_mismatches(b, r);
+    put_items(b, &items);
+    if (!r->offline)
+        put_mismatches(b, r);
 }
 
 static void put_causes(struct buf *b, const struct run *r)
@@ -236,14 +163,9 @@ static void put_campaign(struct buf *b, const struct run *r, const struct campai
 static int put_campaigns(struct buf *b, const struct run *r, const struct report_options *o,
                          struct outfile *f, struct err *e)
 {
-    uint64_t differing = 0;
-
-    for (size_t i = 0; i < r->campaigns; i++)
-        differing +=
-            r->campaign[i].corrections > 0 || campaign_differs(&r->campaign[i], r->fix_total);
     put_heading(b, "Campaigns");
     put_item(b, 1, "in scope", r->campaigns, NULL);
-    put_item(b, 2, "with differences", differing, NULL);
+    put_item(b, 2, "with differences", report_differing_campaigns(r), NULL);
     for (size_t i = 0; i < r->campaigns; i++) {
         if (report_lists_campaign(r, o, &r->campaign[i]))
             put_campaign(b, r, &r->campaign[i]);
@@ -359,100 +281,14 @@ static void put_warnings(struct buf *b, const struct run *r)
         textw_wrap(b, "  - ", r->warning[i], REPORT_COLUMNS);
 }
 
-static struct sums sum_up(const struct run *r)
-{
-    struct sums s = {0};
-
-    for (size_t i = 0; i < r->corrections; i++) {
-        enum outcome o = r->correction[i].outcome;
-
-        s.corrections +=
-            report_counts_correction(&r->correction[i]) && !(r->refused && o == OUTCOME_WRITTEN);
-        s.conflicts += o == OUTCOME_CONFLICT;
-        s.busy += o == OUTCOME_BUSY;
-        s.left += o == OUTCOME_CONFLICT || o == OUTCOME_BUSY || o == OUTCOME_LEFT;
-    }
-    for (size_t i = 0; i < r->campaigns; i++) {
-        const struct campaign_result *c = &r->campaign[i];
-
-        s.locked += r->applied && c->busy;
-        s.campaigns += all_applied(r)
-                           ? c->written
-                           : !c->written && !c->left_alone && (campaign_differs(c, r->fix_total));
-    }
-    return s;
-}
-
-/* "12 corrections and 3 campaigns' counters" */
-static void put_amount(struct buf *b, const struct sums *s)
-{
-    buf_addf(b, "%" PRIu64 " correction%s and %" PRIu64 " campaign%s counters", s->corrections,
-             s->corrections == 1 ? "" : "s", s->campaigns, s->campaigns == 1 ? "'s" : "s'");
-}
-
-static void put_left(struct buf *b, const struct run *r, const struct sums *s)
-{
-    uint64_t with_campaign = s->left - s->conflicts - s->busy;
-    const char *comma = "";
-
-    if (s->left == 0)
-        return;
-    buf_addf(b, "%" PRIu64 " correction%s %sleft alone (", s->left, s->left == 1 ? "" : "s",
-             !r->applied    ? "would be "
-             : s->left == 1 ? "was "
-                            : "were ");
-    if (s->conflicts > 0) {
-        buf_addf(b, "%" PRIu64 " moved", s->conflicts);
-        comma = ", ";
-    }
-    if (s->busy > 0) {
-        buf_addf(b, "%s%" PRIu64 " busy", comma, s->busy);
-        comma = ", ";
-    }
-    if (with_campaign > 0)
-        buf_addf(b, "%s%" PRIu64 " with the campaign", comma, with_campaign);
-    buf_adds(b, ")\n");
-}
-
 static void put_conclusion(struct buf *b, const struct run *r)
 {
-    struct sums s = sum_up(r);
-    bool any = s.corrections > 0 || s.campaigns > 0;
+    const char *use = report_command_use(r);
 
     buf_addc(b, '\n');
-    if (r->offline) {
-        buf_adds(b, "no database was asked\n");
-        return;
-    }
-    if (r->failure)
-        buf_addf(b, "%s\n", r->failure);
-    if (!any && r->failure) {
-        buf_adds(b, "nothing was learned that would correct anything\n");
-    } else if (!any) {
-        buf_adds(b,
-                 s.left > 0 || s.locked > 0 ? "nothing else to correct\n" : "nothing to correct\n");
-    } else if (all_applied(r)) {
-        put_amount(b, &s);
-        buf_adds(b, " written\n");
-        if (r->verified)
-            buf_adds(b, "verified: decided again, and nothing is left\n");
-    } else if (r->apply) {
-        buf_addf(b, "refused: nothing %swas written of ", r->applied ? "more " : "");
-        put_amount(b, &s);
-        buf_addc(b, '\n');
-    } else {
-        put_amount(b, &s);
-        buf_adds(b, " would be written; nothing was\n");
-    }
-    put_left(b, r, &s);
-    if (s.locked > 0)
-        buf_addf(b, "%" PRIu64 " campaign%s counters were not written: locked to the end\n",
-                 s.locked, s.locked == 1 ? "'s" : "s'");
-    if ((any || r->applied) && r->command) {
-        buf_addf(b, "\nTo %s:\n  ",
-                 !r->applied      ? "write them"
-                 : all_applied(r) ? "undo them"
-                                  : "undo what was written before");
+    report_conclusion(b, r);
+    if (use) {
+        buf_addf(b, "\nTo %s:\n  ", use);
         textw_name(b, slice_of(r->command), SIZE_MAX); /* whole, to be copied */
         buf_addc(b, '\n');
     }
@@ -465,7 +301,7 @@ int report_text(struct outfile *f, const struct run *r, const struct report_opti
     int status = -1;
 
     put_title(&b, r);
-    put_input(&b, &r->input);
+    put_input(&b, r);
     put_messages(&b, r);
     if (!r->offline) {
         put_causes(&b, r);
