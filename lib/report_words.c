@@ -41,8 +41,7 @@ static void add_any(struct report_items *list, int depth, const char *label, uin
 }
 
 /* Rejections in the order in which a record meets them. */
-static void add_rejected(struct report_items *list, const struct event_counts *c,
-                         uint64_t rejected)
+static void add_rejected(struct report_items *list, const struct event_counts *c, uint64_t rejected)
 {
     static const enum reject order[] = {REJECT_INVALID_JSON, REJECT_TOO_LARGE, REJECT_MISSING_FIELD,
                                         REJECT_UNKNOWN_STATUS};

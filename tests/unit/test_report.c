@@ -1,324 +1,19 @@
 #include "report.h"
 
-#include "names.h"
 #include "report_formats.h"
+#include "report_world.h"
 #include "textw.h"
-#include "version.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 #include <jansson.h>
-
-/* Golden files, from the root of the sources: UPDATE_GOLDEN=1 rewrites them. */
-#define GOLDEN "tests/golden/report/"
-
-#define NOON INT64_C(1793534400000000) /* 2026-11-01T12:00:00Z */
-#define SECOND US_PER_SECOND
-#define COUNT(list) (sizeof(list) / sizeof(list)[0])
-
-/* ---- a run to report -------------------------------------------------------------- */
-
-/* A run with all it refers to, so that a test changes what it is about. */
-struct world {
-    struct run run;
-    struct names archives;
-    struct tally_entry raw[4];
-    struct evidence evidence[3];
-    struct campaign_result campaign[4];
-    struct correction correction[6];
-    struct run_mismatch mismatch[2];
-    struct slice warning[2];
-};
-
-static struct row_state row(enum row_status status, int64_t sent, int64_t delivered, int64_t read,
-                            int64_t failed, const char *error)
-{
-    return (struct row_state){status, {sent, delivered, read, failed}, slice_of(error)};
-}
-
-static struct counters counted(int64_t total, int64_t sent, int64_t delivered, int64_t read,
-                               int64_t failed)
-{
-    return (struct counters){total, {sent, delivered, read, failed}};
-}
-
-static void fill_evidence(struct world *w)
-{
-    uint32_t near, far;
-
-    w->archives = (struct names)NAMES_INIT;
-    near = names_add(&w->archives, slice_of("logs/w-003.jsonl.gz"));
-    far = names_add(&w->archives, slice_of("/srv/backup/2026/evolution/webhooks/captured/by/nginx/"
-                                           "2026-11-01T00.00.00-03.00.jsonl.gz"));
-    w->evidence[0] = (struct evidence){
-        .at = {[M_DELIVERED] = {NOON + 5 * SECOND, 17, near, false},
-               [M_READ] = {NOON + 9 * SECOND, 1187, near, true}},
-        .seen = M_BIT(M_DELIVERED) | M_BIT(M_READ) | M_PENDING_BIT,
-    };
-    w->evidence[1] = (struct evidence){
-        .at = {[M_FAILED] = {NOON + 60 * SECOND, 4000000, far, false}},
-        .error = slice_of("number \"not\" on WhatsApp"),
-        .seen = M_BIT(M_FAILED),
-    };
-    w->evidence[2] = (struct evidence){
-        .at = {[M_DELIVERED] = {NOON + 3 * SECOND, 9, near, false}},
-        .seen = M_BIT(M_DELIVERED),
-    };
-    w->run.archives = &w->archives;
-}
-
-static void fill_campaigns(struct world *w)
-{
-    w->campaign[0] = (struct campaign_result){
-        .id = {UINT64_C(0x0f8fad5bd9cb469f), UINT64_C(0xa16570867728950e)},
-        .tenant = {1, UINT64_C(0x8000000000000000)},
-        .name = slice_of("Promo\xc3\xa7\xc3\xa3o de Natal 2026"),
-        .stored = counted(1000, 1000, 950, 400, 12),
-        .recomputed = counted(1000, 1000, 952, 401, 11),
-        .corrections = 4,
-    };
-    w->campaign[1] = (struct campaign_result){
-        .id = {UINT64_C(0x1111111111111111), 1},
-        .name = slice_of("only the counters"),
-        .stored = counted(29, 7, 3, -1, 0),
-        .recomputed = counted(30, 32, 1, 0, 0),
-    };
-    w->campaign[2] = (struct campaign_result){
-        .id = {UINT64_C(0x2222222222222222), 2},
-        .name = slice_of("right already"),
-        .stored = counted(5, 5, 5, 5, 0),
-        .recomputed = counted(5, 5, 5, 5, 0),
-    };
-    w->campaign[3] = (struct campaign_result){
-        .id = {UINT64_C(0x3333333333333333), 3},
-        .name = slice_of("out of order"),
-        .stored = counted(2, 0, 0, 0, 0),
-        .recomputed = counted(2, 1, 2, 0, 0),
-        .corrections = 2,
-        .left_alone = true,
-    };
-    w->run.campaign = w->campaign;
-    w->run.campaigns = COUNT(w->campaign);
-}
-
-static void fill_corrections(struct world *w)
-{
-    const int64_t none = TIME_NONE;
-    struct correction *c = w->correction;
-
-    c[0] = (struct correction){
-        .message_id = slice_of("3EB0C767D097B7C76511BB"),
-        .before = row(ROW_SENT, NOON, none, none, none, NULL),
-        .after = row(ROW_READ, NOON, NOON + 5 * SECOND, NOON + 9 * SECOND, none, NULL),
-        .evidence = &w->evidence[0],
-        .cause = CAUSE_MISSED_WEBHOOK,
-        .approximate = M_BIT(M_READ)};
-    c[1] = (struct correction){.message_id = slice_of("3EB0C767D097B7C76511BC"),
-                               .before = row(ROW_DELIVERED, NOON, NOON + SECOND, none, none, ""),
-                               .after = row(ROW_FAILED, NOON, NOON + SECOND, none,
-                                            NOON + 60 * SECOND, "number \"not\" on WhatsApp"),
-                               .evidence = &w->evidence[1],
-                               .cause = CAUSE_MISSED_WEBHOOK,
-                               .regression = true};
-    c[2] = (struct correction){
-        .before = row(ROW_SENT, NOON, none, NOON + 7 * SECOND, none, NULL),
-        .after = row(ROW_READ, NOON, NOON + 7 * SECOND, NOON + 7 * SECOND, none, NULL),
-        .cause = CAUSE_OVERWRITTEN};
-    c[3] = (struct correction){
-        .message_id = slice_of("3EB0C767D097B7C76511BD"),
-        .before = row(ROW_DELIVERED, NOON, NOON + 600 * SECOND, none, none, NULL),
-        .after = row(ROW_DELIVERED, NOON, NOON + 3 * SECOND, none, none, NULL),
-        .evidence = &w->evidence[2],
-        .cause = CAUSE_TIMESTAMP};
-    c[4] = c[0];
-    c[5] = c[2];
-    for (size_t i = 0; i < COUNT(w->correction); i++) {
-        c[i].campaign_index = i < 4 ? 0 : 3;
-        c[i].campaign = w->campaign[c[i].campaign_index].id;
-        c[i].id = (struct ident){UINT64_C(0xabcdef0000000000), i};
-        c[i].outcome = i < 4 ? OUTCOME_PLANNED : OUTCOME_LEFT;
-    }
-    w->run.correction = c;
-    w->run.corrections = COUNT(w->correction);
-}
-
-static void fill_input(struct world *w)
-{
-    w->raw[0] = (struct tally_entry){(char *)(uintptr_t) "2", 1, 9};
-    w->raw[1] = (struct tally_entry){(char *)(uintptr_t) "DELIVERY_ACK", 12, 700};
-    w->raw[2] = (struct tally_entry){(char *)(uintptr_t) "READ", 4, 140};
-    w->raw[3] = (struct tally_entry){(char *)(uintptr_t) "STRANGE", 7, 2};
-    w->run.input = (struct run_input){
-        .archives = 3,
-        .archives_damaged = 1,
-        .bytes_compressed = 456789,
-        .bytes = 12345678,
-        .events = {.records = 1160,
-                   .bodies = 880,
-                   .updates = 860,
-                   .status_events = 849,
-                   .ignored = 302,
-                   .rejected = {[REJECT_INVALID_JSON] = 4,
-                                [REJECT_TOO_LARGE] = 1,
-                                [REJECT_MISSING_FIELD] = 2,
-                                [REJECT_UNKNOWN_STATUS] = 2},
-                   .raw_statuses = {w->raw, COUNT(w->raw), 3}},
-    };
-    w->run.messages = (struct run_messages){
-        .distinct = 640,
-        .used = 600,
-        .not_campaign_message = 37,
-        .ambiguous = 1,
-        .instance_mismatch = 2,
-        .matched = 600,
-        .requeued = 5,
-        .deferred = 7,
-        .already_processed = 584,
-        .updated = 4,
-        .updated_without_evidence = 1,
-        .regressions = 1,
-    };
-    w->run.causes[CAUSE_MISSED_WEBHOOK] = 2;
-    w->run.causes[CAUSE_OVERWRITTEN] = 1;
-    w->run.causes[CAUSE_TIMESTAMP] = 1;
-}
-
-static void world_init(struct world *w)
-{
-    static const char id[] = "20261101T121500.000Z-4711";
-
-    memset(w, 0, sizeof *w);
-    memcpy(w->run.id, id, sizeof id);
-    w->run.tool = "replay";
-    w->run.started_at = NOON + 900 * SECOND;
-    w->run.snapshot_at = NOON + 901 * SECOND + 123456;
-    w->run.finished_at = NOON + 904 * SECOND;
-    w->run.command = "replay --apply -d 'service=campaigns' logs/";
-    fill_input(w);
-    fill_evidence(w);
-    fill_campaigns(w);
-    fill_corrections(w);
-    w->mismatch[0] = (struct run_mismatch){slice_of(""), 1};
-    w->mismatch[1] = (struct run_mismatch){slice_of("tenant_b_inst_1"), 1};
-    w->run.mismatch = w->mismatch;
-    w->run.mismatches = COUNT(w->mismatch);
-    w->warning[0] = slice_of("could not read archive \"logs/w-004.jsonl.gz\": unexpected end of "
-                             "file at byte 1048576");
-    w->warning[1] = slice_of("short");
-    w->run.warning = w->warning;
-    w->run.warnings = COUNT(w->warning);
-}
-
-/* As apply leaves it. */
-static void world_apply(struct world *w)
-{
-    static const enum outcome outcomes[] = {OUTCOME_WRITTEN, OUTCOME_MOOT, OUTCOME_CONFLICT,
-                                            OUTCOME_BUSY,    OUTCOME_LEFT, OUTCOME_LEFT};
-
-    w->run.apply = w->run.applied = true;
-    for (size_t i = 0; i < COUNT(outcomes); i++)
-        w->correction[i].outcome = outcomes[i];
-    w->campaign[0].written = w->campaign[1].written = true;
-    w->run.messages.updated = 1;
-    w->run.messages.updated_without_evidence = 0;
-    w->run.messages.already_processed++;
-    w->run.messages.regressions = 0;
-    w->run.messages.conflicts = w->run.messages.busy = 1;
-    w->run.causes[CAUSE_MISSED_WEBHOOK] = 1;
-    w->run.causes[CAUSE_OVERWRITTEN] = w->run.causes[CAUSE_TIMESTAMP] = 0;
-    w->run.command = "reconcile revert /var/lib/reconcile/journal-20261101T121500.jsonl.gz";
-}
-
-static void world_release(struct world *w)
-{
-    names_release(&w->archives);
-}
-
-/* ---- reporting --------------------------------------------------------------------- */
-
-static char path[] = "/tmp/test_report.XXXXXX";
-
-static int set_up(void **state)
-{
-    int fd = mkstemp(path);
-
-    (void)state;
-    return fd < 0 ? -1 : close(fd);
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    return unlink(path);
-}
-
-static void read_file(const char *name, struct buf *b)
-{
-    FILE *f = fopen(name, "r");
-    char part[4096];
-    size_t n;
-
-    if (!f)
-        fail_msg("%s cannot be read: UPDATE_GOLDEN=1 writes it", name);
-    while ((n = fread(part, 1, sizeof part, f)) > 0)
-        buf_add(b, part, n);
-    (void)fclose(f);
-    assert_false(b->failed);
-}
-
-/* Appends the report to *b, VERSION in place of the version. */
-static void report(const struct run *r, struct report_options o, struct buf *b)
-{
-    struct buf raw = BUF_INIT;
-    struct err e = ERR_INIT;
-    struct outfile *f;
-    const char *p, *version;
-
-    assert_int_equal(outfile_open(&f, path, 0600, false, &e), 0);
-    assert_int_equal(report_write(f, r, &o, &e), 0);
-    assert_int_equal(outfile_commit(f, &e), 0);
-    read_file(path, &raw);
-    p = buf_str(&raw);
-    version = strstr(p, VERSION);
-    assert_non_null(version);
-    buf_add(b, p, (size_t)(version - p));
-    buf_adds(b, "VERSION");
-    buf_adds(b, version + strlen(VERSION));
-    assert_false(b->failed);
-    buf_release(&raw);
-}
-
-static void write_golden(const char *name, const struct buf *b)
-{
-    FILE *f = fopen(name, "w");
-
-    assert_non_null(f);
-    assert_int_equal(fwrite(b->data, 1, b->len, f), b->len);
-    assert_int_equal(fclose(f), 0);
-}
-
-static void assert_golden(const struct run *r, struct report_options o, const char *name)
-{
-    struct buf got = BUF_INIT, expected = BUF_INIT;
-    const char *update = getenv("UPDATE_GOLDEN");
-
-    report(r, o, &got);
-    if (update && strcmp(update, "1") == 0)
-        write_golden(name, &got);
-    read_file(name, &expected);
-    assert_string_equal(buf_str(&got), buf_str(&expected));
-    buf_release(&got);
-    buf_release(&expected);
-}
 
 static json_t *parsed(const struct run *r, struct report_options o)
 {
@@ -326,7 +21,7 @@ static json_t *parsed(const struct run *r, struct report_options o)
     json_error_t error;
     json_t *root;
 
-    report(r, o, &b);
+    report_made(r, o, &b);
     root = json_loadb(b.data, b.len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, &error);
     if (!root)
         fail_msg("line %d: %s", error.line, error.text);
@@ -437,26 +132,6 @@ static void test_bigint_ids(void **state)
 
 /* ---- hostile names ------------------------------------------------------------------- */
 
-static void make_hostile(struct world *w)
-{
-    static char huge[100000];
-    static const char forged[] = "x\n\nnothing to correct\x1b[2J\x7f\xc2\x9b\xe2\x80\xae";
-
-    memset(huge, 'n', sizeof huge);
-    w->campaign[0].name = slice_of(forged);
-    w->campaign[1].name = slice_of("\"\\</script><b>\xff\xfe\xc3");
-    w->campaign[3].name = (struct slice){huge, sizeof huge};
-    w->correction[0].message_id = (struct slice){forged, sizeof forged}; /* with its NUL */
-    w->correction[1].message_id = (struct slice){huge, sizeof huge};
-    w->correction[1].after.error = (struct slice){huge, sizeof huge};
-    w->correction[2].after.error = slice_of(forged);
-    w->mismatch[0].instance = (struct slice){huge, sizeof huge};
-    w->mismatch[1].instance = slice_of("\xc3\xa9\xc3\xa9\t");
-    w->warning[0] = (struct slice){huge, 300};
-    w->warning[1] = slice_of(forged);
-    w->archives.name[0] = slice_of(forged);
-}
-
 static void assert_harmless(const char *p, size_t n)
 {
     size_t columns = 0;
@@ -477,37 +152,31 @@ static void assert_harmless(const char *p, size_t n)
 
 static void test_hostile_names_as_text(void **state)
 {
-    struct slice kept;
     struct world w;
     struct buf b = BUF_INIT;
 
     (void)state;
     world_init(&w);
-    kept = w.archives.name[0];
-    make_hostile(&w);
-    report(&w.run, text_details, &b);
+    world_make_hostile(&w);
+    report_made(&w.run, text_details, &b);
     assert_harmless(b.data, b.len);
     buf_release(&b);
     assert_golden(&w.run, text_details, GOLDEN "hostile.txt");
-    w.archives.name[0] = kept;
     world_release(&w);
 }
 
 static void test_hostile_names_as_json(void **state)
 {
     struct world w;
-    struct slice kept;
     json_t *root, *c;
 
     (void)state;
     world_init(&w);
-    kept = w.archives.name[0];
-    make_hostile(&w);
+    world_make_hostile(&w);
     root = parsed(&w.run, json_details);
     c = json_array_get(json_object_get(root, "corrections"), 1);
     assert_int_equal(json_string_length(json_object_get(c, "message_id")), 100000);
     json_decref(root);
-    w.archives.name[0] = kept;
     world_release(&w);
 }
 
@@ -725,5 +394,5 @@ int main(void)
         cmocka_unit_test(test_paragraphs_are_wrapped),
     };
 
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, report_set_up, report_tear_down);
 }
