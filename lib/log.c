@@ -53,14 +53,6 @@ static const char *level_name(enum log_level level)
     return "";
 }
 
-/* What a terminal may act on instead of showing: C0 and C1 controls, line and
- * paragraph separators, and the marks that reverse the direction of text. */
-static bool is_control(uint32_t c)
-{
-    return c < 0x20 || (c >= 0x7f && c < 0xa0) || (c >= 0x200e && c <= 0x200f) ||
-           (c >= 0x2028 && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069);
-}
-
 /* Names come from archives anybody can post to: a line break would forge a
  * message, an escape sequence would reach the operator's terminal. */
 static void add_escaped(struct buf *b, const char *s, size_t n)
@@ -68,7 +60,7 @@ static void add_escaped(struct buf *b, const char *s, size_t n)
     while (n > 0) {
         uint32_t point = 0;
         size_t len = utf8_sequence(s, n, &point);
-        bool keep = len > 0 && !is_control(point);
+        bool keep = len > 0 && !utf8_is_unsafe(point);
 
         if (len == 0)
             len = 1;

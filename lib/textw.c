@@ -4,14 +4,6 @@
 
 #define ELLIPSIS "\xe2\x80\xa6"
 
-/* C0 and C1 controls, separators that break a line, and the marks that turn the
- * direction of what follows. */
-static bool is_control(uint32_t c)
-{
-    return c < 0x20 || (c >= 0x7f && c < 0xa0) || (c >= 0x200e && c <= 0x200f) ||
-           (c >= 0x2028 && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069);
-}
-
 /* Characters that take two columns: Hangul, Kana, Han, fullwidth forms, emoji. */
 static bool is_wide(uint32_t c)
 {
@@ -29,11 +21,17 @@ static size_t next_piece(struct slice s, size_t *columns)
     uint32_t point = 0;
     size_t n = utf8_sequence(s.p, s.n, &point);
 
-    if (n > 0 && !is_control(point))
+    if (n > 0 && !utf8_is_unsafe(point))
         *columns = is_wide(point) ? 2 : 1;
     else
         *columns = 4 * (n > 0 ? n : 1);
     return n > 0 ? n : 1;
+}
+
+void textw_escape(struct buf *b, const char *p, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        buf_addf(b, "\\x%02X", (unsigned)(unsigned char)p[i]);
 }
 
 static void add_piece(struct buf *b, const char *p, size_t n, size_t columns)
@@ -42,8 +40,23 @@ static void add_piece(struct buf *b, const char *p, size_t n, size_t columns)
         buf_add(b, p, n);
         return;
     }
-    for (size_t i = 0; i < n; i++)
-        buf_addf(b, "\\x%02X", (unsigned)(unsigned char)p[i]);
+    textw_escape(b, p, n);
+}
+
+size_t textw_run(struct slice s, bool *plain)
+{
+    size_t columns, n = 0, piece;
+
+    *plain = false;
+    while (n < s.n) {
+        piece = next_piece((struct slice){s.p + n, s.n - n}, &columns);
+        if (n == 0)
+            *plain = columns <= 2;
+        else if (*plain != (columns <= 2))
+            break;
+        n += piece;
+    }
+    return n;
 }
 
 /* Columns of s as it is shown; stops counting past `most`. */

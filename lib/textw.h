@@ -24,6 +24,14 @@ void textw_path(struct buf *b, struct slice s, size_t most);
  * than a line are broken. Ends with a line feed. */
 void textw_wrap(struct buf *b, const char *lead, struct slice s, size_t most);
 
+/* The same without cutting, for other formats: bytes of the longest beginning of
+ * s that is shown as it is (*plain), or else of which every byte is escaped. 0
+ * only where s is empty. */
+size_t textw_run(struct slice s, bool *plain);
+
+/* Appends each byte as \xNN. */
+void textw_escape(struct buf *b, const char *p, size_t n);
+
 /* Columns of text that is known to be harmless. */
 size_t textw_columns(const char *s, size_t n);
 

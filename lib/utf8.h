@@ -1,7 +1,8 @@
-/* utf8.h - telling well-formed UTF-8 from other bytes. */
+/* utf8.h - telling well-formed UTF-8 from other bytes, and what of it people may see. */
 #ifndef RECONCILE_UTF8_H
 #define RECONCILE_UTF8_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -36,6 +37,18 @@ static inline size_t utf8_sequence(const char *s, size_t n, uint32_t *point)
     if (point)
         *point = c;
     return len;
+}
+
+/* Is the character not to be shown as it is to a person? C0 and C1 controls,
+ * separators that break a line, marks that turn the direction of what follows,
+ * what cannot be seen at all, by which two names would look alike (the joiners
+ * that scripts and emoji need are not among them), and what is no character. */
+static inline bool utf8_is_unsafe(uint32_t c)
+{
+    return c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0x61c || c == 0x200b ||
+           (c >= 0x200e && c <= 0x200f) || (c >= 0x2028 && c <= 0x202e) ||
+           (c >= 0x2060 && c <= 0x206f) || c == 0xfeff || (c >= 0xfff9 && c <= 0xfffb) ||
+           (c >= 0xfdd0 && c <= 0xfdef) || (c & 0xfffe) == 0xfffe;
 }
 
 #endif

@@ -334,6 +334,10 @@ static void test_names_are_cut_by_columns(void **state)
          "\xe2\x80\xa6"
          "bc"}, /* an escape is never cut in two */
         {"", 3, "", ""},
+        {"a\xe2\x80\x8d", 9, "a\xe2\x80\x8d", "a\xe2\x80\x8d"}, /* a joiner of emoji stays */
+        {"\xd8\x9c", 9, "\\xD8\\x9C", "\\xD8\\x9C"},            /* U+061C turns the direction */
+        {"\xef\xbb\xbf", 12, "\\xEF\\xBB\\xBF", "\\xEF\\xBB\\xBF"},
+        {"\xf3\xaf\xbf\xbf", 16, "\\xF3\\xAF\\xBF\\xBF", "\\xF3\\xAF\\xBF\\xBF"}, /* U+EFFFF */
     };
 
     (void)state;
