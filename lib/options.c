@@ -180,8 +180,8 @@ static const struct opt table[] = {
      NEEDS_DATABASE, 0, 0},
 
     {.tools = EVERY, .help = "Output"},
-    {"format", 0, "text|json", EVERY, OPT_CHOICE, AT(format), "of the report", "text", NULL, NULL,
-     0, 0, 0},
+    {"format", 0, "text|json|csv", EVERY, OPT_CHOICE, AT(format), "of the report", "text", NULL,
+     NULL, 0, 0, 0},
     {"output", 'o', "FILE", EVERY, OPT_FILE, AT(output), "the report; - is stdout", "-", "stdout",
      NULL, 0, 0, 0},
     {"details", 0, NULL, EVERY, OPT_FLAG, AT(report.details), "list every correction", NULL, NULL,
@@ -370,7 +370,7 @@ static void derive(struct options *o)
     o->policy.failed_unless_delivered = o->failed_wins == 1;
     o->policy.earliest = o->timestamps == 1;
     o->policy.null_approximate = o->approximate_times == 1;
-    o->report.format = o->format == 1 ? REPORT_JSON : REPORT_TEXT;
+    o->report.format = (enum report_format)o->format;
     o->report.verbose = o->verbose;
     if (o->jobs == 0)
         o->jobs = processors();

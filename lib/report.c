@@ -9,6 +9,35 @@ bool report_counts_correction(const struct correction *c)
     return c->outcome == OUTCOME_PLANNED || c->outcome == OUTCOME_WRITTEN;
 }
 
+static const char *not_yet(const struct run *r)
+{
+    return r->apply ? "not_written" : "planned";
+}
+
+const char *report_outcome(const struct run *r, const struct correction *c)
+{
+    switch (c->outcome) {
+    case OUTCOME_PLANNED:
+        break;
+    case OUTCOME_WRITTEN:
+        return "written";
+    case OUTCOME_MOOT:
+        return "moot";
+    case OUTCOME_CONFLICT:
+        return "conflict";
+    case OUTCOME_BUSY:
+        return "busy";
+    case OUTCOME_LEFT:
+        return "left_alone";
+    }
+    return not_yet(r);
+}
+
+const char *report_counters_fate(const struct run *r, const struct campaign_result *c)
+{
+    return c->left_alone ? "left_alone" : c->written ? "written" : c->busy ? "busy" : not_yet(r);
+}
+
 bool report_lists_campaign(const struct run *r, const struct report_options *o,
                            const struct campaign_result *c)
 {
@@ -57,6 +86,8 @@ int report_write(struct outfile *f, const struct run *r, const struct report_opt
         return report_text(f, r, o, e);
     case REPORT_JSON:
         return report_json(f, r, o, e);
+    case REPORT_CSV:
+        return report_csv(f, r, o, e);
     }
     return err_set(e, EXIT_USAGE, "no such report format: %d", (int)o->format);
 }

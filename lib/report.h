@@ -1,7 +1,9 @@
-/* report.h - what a run found, for a person (text) and for a machine (JSON).
+/* report.h - what a run found: for a person (text), for a machine (JSON),
+ * for a spreadsheet (CSV).
  *
- * Product, not talk: it goes to stdout or the file of -o. The JSON is that of
- * docs/formats.md; every member is there in every run.
+ * Product, not talk: it goes to stdout or the file of -o. docs/formats.md has the
+ * members of the JSON, which are there in every run, and the columns of the CSV.
+ * Memory does not grow with the corrections.
  */
 #ifndef RECONCILE_REPORT_H
 #define RECONCILE_REPORT_H
@@ -9,11 +11,12 @@
 #include "outfile.h"
 #include "run.h"
 
-enum report_format { REPORT_TEXT, REPORT_JSON };
+/* In the order of the choices of --format. */
+enum report_format { REPORT_TEXT, REPORT_JSON, REPORT_CSV };
 
 struct report_options {
     enum report_format format;
-    bool details; /* list every correction */
+    bool details; /* list every correction; in CSV instead of the counters */
     bool verbose; /* campaigns without a difference too */
 };
 

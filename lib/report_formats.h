@@ -6,6 +6,8 @@
 
 int report_json(struct outfile *f, const struct run *r, const struct report_options *o,
                 struct err *e);
+int report_csv(struct outfile *f, const struct run *r, const struct report_options *o,
+               struct err *e);
 int report_text(struct outfile *f, const struct run *r, const struct report_options *o,
                 struct err *e);
 
@@ -52,6 +54,14 @@ const char *report_command_use(const struct run *r);
 /* Is the correction one of messages.updated: written, or would be? The others
  * turned out to be moot or were left alone. */
 bool report_counts_correction(const struct correction *c);
+
+/* What became of it: "planned" in a dry run, "not_written" where one was to
+ * write and did not come to it, "written", "moot", "conflict", "busy",
+ * "left_alone". */
+const char *report_outcome(const struct run *r, const struct correction *c);
+
+/* The same of counters that differ. */
+const char *report_counters_fate(const struct run *r, const struct campaign_result *c);
 
 /* Is the campaign listed? */
 bool report_lists_campaign(const struct run *r, const struct report_options *o,

