@@ -96,7 +96,7 @@ GEN_SRC := $(sort $(wildcard fixtures/*.c))
 TEST_SRC := $(sort $(wildcard tests/unit/test_*.c))
 TEST_HELPER_SRC := $(filter-out $(TEST_SRC),$(sort $(wildcard tests/unit/*.c)))
 
-LIB_OBJ := $(LIB_SRC:%.c=$(BUILD)/%.o) $(BUILD)/gen/sql_embedded.o
+LIB_OBJ := $(LIB_SRC:%.c=$(BUILD)/%.o) $(BUILD)/gen/sql_embedded.o $(BUILD)/gen/report_css.o
 MAIN_OBJ := $(MAIN_SRC:%/main.c=$(BUILD)/main/%.o)
 GEN_OBJ := $(GEN_SRC:%.c=$(BUILD)/%.o)
 TEST_HELPER_OBJ := $(TEST_HELPER_SRC:%.c=$(BUILD)/%.o)
@@ -136,6 +136,13 @@ $(BUILD)/gen/sql.h: $(SQL_SRC) tools/embed-sql.sh $(BUILD)/flags
 
 # A statement may be longer than the 4095 bytes ISO C promises for a literal.
 $(BUILD)/gen/sql_embedded.o: $(BUILD)/gen/sql_embedded.c $(BUILD)/gen/sql.h
+	$(call SAY,CC)$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -Wno-overlength-strings -MMD -MP -c -o $@ $<
+
+$(BUILD)/gen/report_css.c: lib/html/report.css tools/embed-css.sh $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call SAY,CSS)sh tools/embed-css.sh $< >$@
+
+$(BUILD)/gen/report_css.o: $(BUILD)/gen/report_css.c
 	$(call SAY,CC)$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -Wno-overlength-strings -MMD -MP -c -o $@ $<
 
 $(BUILD)/lib/%.o: lib/%.c $(BUILD)/flags | $(BUILD)/gen/sql.h

@@ -180,8 +180,8 @@ static const struct opt table[] = {
      NEEDS_DATABASE, 0, 0},
 
     {.tools = EVERY, .help = "Output"},
-    {"format", 0, "text|json|csv", EVERY, OPT_CHOICE, AT(format), "of the report", "text", NULL,
-     NULL, 0, 0, 0},
+    {"format", 0, "text|json|csv|html", EVERY, OPT_CHOICE, AT(format), "of the report", "text",
+     NULL, NULL, 0, 0, 0},
     {"output", 'o', "FILE", EVERY, OPT_FILE, AT(output), "the report; - is stdout", "-", "stdout",
      NULL, 0, 0, 0},
     {"details", 0, NULL, EVERY, OPT_FLAG, AT(report.details), "list every correction", NULL, NULL,

@@ -88,6 +88,8 @@ int report_write(struct outfile *f, const struct run *r, const struct report_opt
         return report_json(f, r, o, e);
     case REPORT_CSV:
         return report_csv(f, r, o, e);
+    case REPORT_HTML:
+        return report_html(f, r, o, e);
     }
     return err_set(e, EXIT_USAGE, "no such report format: %d", (int)o->format);
 }

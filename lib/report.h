@@ -1,4 +1,4 @@
-/* report.h - what a run found: for a person (text), for a machine (JSON),
+/* report.h - what a run found: for a person (text, HTML), for a machine (JSON),
  * for a spreadsheet (CSV).
  *
  * Product, not talk: it goes to stdout or the file of -o. docs/formats.md has the
@@ -12,7 +12,7 @@
 #include "run.h"
 
 /* In the order of the choices of --format. */
-enum report_format { REPORT_TEXT, REPORT_JSON, REPORT_CSV };
+enum report_format { REPORT_TEXT, REPORT_JSON, REPORT_CSV, REPORT_HTML };
 
 struct report_options {
     enum report_format format;

@@ -8,6 +8,8 @@ int report_json(struct outfile *f, const struct run *r, const struct report_opti
                 struct err *e);
 int report_csv(struct outfile *f, const struct run *r, const struct report_options *o,
                struct err *e);
+int report_html(struct outfile *f, const struct run *r, const struct report_options *o,
+                struct err *e);
 int report_text(struct outfile *f, const struct run *r, const struct report_options *o,
                 struct err *e);
 

@@ -211,6 +211,74 @@ void world_apply(struct world *w)
     w->run.command = "reconcile revert /var/lib/reconcile/journal-20261101T121500.jsonl.gz";
 }
 
+static void fill_gaps(struct world *w)
+{
+    w->gap[0] = (struct run_gap){
+        .instance = slice_of("tenant_a_inst_1"),
+        .from = NOON,
+        .until = NOON + 5400 * SECOND,
+        .messages = 12345,
+        .command = slice_of("reconcile poll -d 'service=campaigns' --evolution-url "
+                            "https://evolution.example.com --instance tenant_a_inst_1 "
+                            "--sent-since 2026-11-01T12:00:00.000000Z "
+                            "--sent-until 2026-11-01T13:30:00.000001Z --apply"),
+    };
+    w->gap[1] =
+        (struct run_gap){slice_of("a number of Meta's"), NOON, NOON + 60 * SECOND, 20, SLICE_NONE};
+    w->run.gap = w->gap;
+    w->run.gaps = COUNT(w->gap);
+}
+
+void world_explain(struct world *w)
+{
+    const struct correction *c = &w->correction[0];
+
+    fill_gaps(w);
+    w->event[0] = (struct explain_event){
+        slice_of("tenant_a_inst_1"), SLICE_NONE, NOON + SECOND, 16, 0, MEANS_PENDING, false, true};
+    w->event[1] = (struct explain_event){slice_of("tenant_a_inst_1"),
+                                         SLICE_NONE,
+                                         NOON + 5 * SECOND,
+                                         17,
+                                         0,
+                                         MEANS_DELIVERED,
+                                         false,
+                                         true};
+    w->event[2] = (struct explain_event){slice_of(""),
+                                         slice_of("number \"not\" on WhatsApp"),
+                                         NOON + 9 * SECOND,
+                                         4000000,
+                                         1,
+                                         MEANS_FAILED,
+                                         true,
+                                         false};
+    w->row[0] = (struct explain_row){.id = c->id,
+                                     .campaign = c->campaign,
+                                     .status = slice_of("sent"),
+                                     .before = c->before,
+                                     .after = c->after,
+                                     .cause = c->cause,
+                                     .approximate = c->approximate,
+                                     .spoken_for = true,
+                                     .rule = slice_of("merge: known are sent (row), delivered "
+                                                      "(evidence), read (evidence); the highest "
+                                                      "is read; missed_webhook")};
+    w->row[1] = (struct explain_row){
+        .id = w->correction[1].id,
+        .campaign = c->campaign,
+        .status = slice_of("bounced"),
+        .before = row(ROW_UNKNOWN, NOON, TIME_NONE, TIME_NONE, TIME_NONE, NULL),
+        .after = row(ROW_UNKNOWN, NOON, TIME_NONE, TIME_NONE, TIME_NONE, NULL),
+        .rule = slice_of("left alone: its status is not known")};
+    w->explain = (struct explain){.message_id = c->message_id,
+                                  .event = w->event,
+                                  .events = COUNT(w->event),
+                                  .row = w->row,
+                                  .rows = COUNT(w->row),
+                                  .rule = w->row[0].rule};
+    w->run.explain = &w->explain;
+}
+
 void world_release(struct world *w)
 {
     if (w->replaced.p)
@@ -228,7 +296,8 @@ void world_make_hostile(struct world *w, size_t longest)
     assert_true(longest <= sizeof huge);
     memset(huge, 'n', sizeof huge);
     w->campaign[0].name = slice_of(forged);
-    w->campaign[1].name = slice_of("\"\\</script><b>\xff\xfe\xc3");
+    w->campaign[1].name = slice_of("\"'\\</title></desc></svg></style></script><script>alert(1)"
+                                   "</script>\xff\xfe\xc3");
     w->campaign[2].name = slice_of("=HYPERLINK(\"http://example.com/?\"&A1,\"x\")");
     w->campaign[3].name = (struct slice){huge, longest};
     w->correction[0].message_id = (struct slice){forged, sizeof forged}; /* with its NUL */
@@ -239,6 +308,19 @@ void world_make_hostile(struct world *w, size_t longest)
     w->mismatch[1].instance = slice_of("\xc3\xa9\xc3\xa9\t");
     w->warning[0] = (struct slice){huge, 300};
     w->warning[1] = slice_of(forged);
+    w->raw[3].text = (char *)(uintptr_t) "<i>\x01";
+    w->raw[3].n = 4;
+    w->run.command = "replay --apply '</code></pre><img src=x onerror=alert(1)>'";
+    w->correction[3].message_id = slice_of("\"onmouseover=\"alert(1)");
+    w->correction[3].before.error = slice_of("<!-- &lt; ]]> &#60;");
+    /* of world_explain */
+    w->gap[0].instance = slice_of("<a href=\"javascript:alert(1)\">");
+    w->gap[0].command = slice_of("x;}body{display:none}<style>*{color:red}</style>");
+    w->event[0].instance = slice_of(forged);
+    w->event[1].instance = slice_of("\xd7\xa9\xd7\x9c\xd7\x95\xd7\x9d <"); /* from right to left */
+    w->event[2].error = slice_of("\xef\xbf\xbf\xed\xa0\x80<svg/onload=alert(1)>");
+    w->row[0].status = slice_of("<u>sent</u>");
+    w->row[0].rule = w->explain.rule = slice_of("</p><iframe src=//example.com></iframe>");
     w->replaced = w->archives.name[0];
     w->archives.name[0] = slice_of(forged);
 }

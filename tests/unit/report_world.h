@@ -4,6 +4,7 @@
 
 #include "report.h"
 
+#include "explain.h"
 #include "names.h"
 
 /* Golden files, from the root of the sources: UPDATE_GOLDEN=1 rewrites them. */
@@ -23,6 +24,10 @@ struct world {
     struct correction correction[6];
     struct run_mismatch mismatch[2];
     struct slice warning[2];
+    struct run_gap gap[2];
+    struct explain explain;
+    struct explain_event event[3];
+    struct explain_row row[2];
     struct slice replaced; /* the first archive's name; p NULL: it is still there */
 };
 
@@ -32,6 +37,9 @@ struct counters counted(int64_t total, int64_t sent, int64_t delivered, int64_t 
 /* A dry run that found something of everything. */
 void world_init(struct world *w);
 void world_release(struct world *w);
+
+/* Adds gaps, and everything about the message of the first correction. */
+void world_explain(struct world *w);
 
 /* The same as apply leaves it. */
 void world_apply(struct world *w);

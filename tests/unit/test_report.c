@@ -37,6 +37,7 @@ static const struct report_options json_details = {
     .format = REPORT_JSON, .details = true, .verbose = true};
 
 static const struct report_options csv_details = {.format = REPORT_CSV, .details = true};
+static const struct report_options html_details = {.format = REPORT_HTML, .details = true};
 
 /* ---- what the reports look like ----------------------------------------------------- */
 
@@ -77,6 +78,18 @@ static void test_refused_run(void **state)
     w.run.apply = w.run.refused = true;
     w.run.command = NULL;
     assert_golden(&w.run, text, GOLDEN "refused.txt");
+    world_release(&w);
+}
+
+static void test_explained_message_and_gaps(void **state)
+{
+    struct world w;
+
+    (void)state;
+    world_init(&w);
+    world_explain(&w);
+    assert_golden(&w.run, text, GOLDEN "explain.txt");
+    assert_golden(&w.run, json, GOLDEN "explain.json");
     world_release(&w);
 }
 
@@ -287,6 +300,7 @@ static void test_many_corrections_need_no_memory(void **state)
     write_to("/dev/null", &w.run, json_details);
     write_to("/dev/null", &w.run, text_details);
     write_to("/dev/null", &w.run, csv_details);
+    write_to("/dev/null", &w.run, html_details);
     assert_true(resident() - before < 4096); /* KiB */
     free(many);
     world_release(&w);
@@ -295,7 +309,7 @@ static void test_many_corrections_need_no_memory(void **state)
 static void test_a_full_disk_is_an_error(void **state)
 {
     static struct correction many[1000];
-    struct report_options formats[] = {text_details, json_details, csv_details};
+    struct report_options formats[] = {text_details, json_details, csv_details, html_details};
     struct world w;
 
     (void)state;
@@ -387,6 +401,7 @@ int main(void)
         cmocka_unit_test(test_dry_run),
         cmocka_unit_test(test_applied_run),
         cmocka_unit_test(test_refused_run),
+        cmocka_unit_test(test_explained_message_and_gaps),
         cmocka_unit_test(test_nothing_to_correct),
         cmocka_unit_test(test_offline_run),
         cmocka_unit_test(test_bigint_ids),
