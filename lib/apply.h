@@ -9,6 +9,7 @@
 #define RECONCILE_APPLY_H
 
 #include "buf.h"
+#include "progress.h"
 #include "store.h"
 
 enum outcome {
@@ -99,6 +100,7 @@ struct apply_options {
     void *ctx;                   /* of redecide */
     const struct apply_journal *journal; /* NULL: none */
     const struct apply_effects *effects; /* NULL: the rows and their campaigns alone */
+    struct progress *progress;           /* corrections and batches; NULL: nobody's */
 };
 
 struct apply_summary {

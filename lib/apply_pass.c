@@ -240,6 +240,8 @@ static int pass_step(struct applying *a, struct pass *p, struct batch *b, size_t
     batch_book(a, p, b, r == BATCH_COMMITTED);
     if (a->halted)
         return -1;
+    progress_set(a->o->progress, a->sum->written + a->sum->moot + a->sum->conflicts + a->sum->busy,
+                 a->sum->batches);
     pace_adapt(a, n, clock_monotonic() - since);
     return pace_wait(a, *pos == p->n && !p->counts, e);
 }

@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 
+#define PROGRESS_ROWS 4096 /* between two counts for whoever looks on */
+
 #define CLOCK_ROWS_MIN 5
 #define CLOCK_SLACK (10 * 60 * US_PER_SECOND)
 
@@ -222,7 +224,8 @@ static int on_row(void *ctx, const struct store_row *r, struct err *e)
 
     if (campaign == IDMAP_NONE)
         return 0; /* a campaign that appeared between two reads of a run without snapshot */
-    j->rows++;
+    if (++j->rows % PROGRESS_ROWS == 0)
+        progress_set(j->o->progress, j->rows, 0);
     if (judge_row(j, r, &v, e) < 0)
         return -1;
     if (r->state.status == ROW_UNKNOWN && tally_add(&j->unknown, r->status, 1) < 0)
@@ -278,6 +281,7 @@ int judge_rows(struct judge *j, struct store *s, bool all, struct err *e)
     if (status == 0 && run->campaigns > 0)
         status = store_read_rows(s, all ? NULL : ids, run->campaigns, on_row, j, e);
     free(ids);
+    progress_set(j->o->progress, j->rows, 0);
     if (status < 0)
         return -1;
     if (run->corrections > 0)

@@ -7,6 +7,7 @@
 #include "gapbook.h"
 #include "histogram.h"
 #include "match.h"
+#include "progress.h"
 
 struct judge_options {
     struct policy policy;
@@ -14,6 +15,7 @@ struct judge_options {
     int64_t now;
     bool (*waits)(const void *ctx, struct ident row); /* is to be left alone yet; NULL: none is */
     const void *waits_ctx;
+    struct progress *progress; /* rows; NULL: nobody's */
 };
 
 /* What the clock of one instance name looks like (docs/semantics.md 5, "Wrong clock"). */

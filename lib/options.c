@@ -204,6 +204,8 @@ static const struct opt table[] = {
     {"metrics", 0, "FILE", EVERY, OPT_DISK_FILE, AT(metrics),
      "write the run's numbers for Prometheus, however it ends, adding to those the file holds",
      NULL, NULL, NULL, 0, 0, 0},
+    {"progress", 0, "auto|always|never", EVERY, OPT_CHOICE, AT(progress),
+     "tell on stderr how far the run is; auto: only on a terminal", "auto", NULL, NULL, 0, 0, 0},
     {"log-format", 0, "text|json", EVERY, OPT_CHOICE, AT(log_format),
      "of the messages on stderr; json: an object a line", "text", NULL, NULL, 0, 0, 0},
     {"config", 0, "FILE", EVERY, OPT_TEXT, AT(config_path),

@@ -103,6 +103,7 @@ struct options {
     const char *explain;                         /* a message id; NULL: none */
     struct report_options report;                /* --format --details --verbose */
     bool quiet, verbose;
+    int progress;   /* enum progress_mode */
     int log_format; /* 0: text, 1: JSON; with an error, maybe neither */
 
     /* where options may be, too */

@@ -241,7 +241,11 @@ int pipeline_run(const struct options *o, int argc, char *const *argv, int64_t s
 
     pipeline_init(&p, o, started, interrupted);
     log_set_run(p.run.id);
+    if (!o->quiet)
+        p.progress = progress_new((enum progress_mode)o->progress, o->log_format == 0);
     status = o->offline ? run_offline(&p, &failure) : run_online(&p, &failure);
+    progress_free(p.progress);
+    p.progress = NULL;
     if (status < 0) {
         log_error("%s", failure.text);
         status = failure.status;

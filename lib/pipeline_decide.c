@@ -166,7 +166,9 @@ static int judge_all(struct pipeline *p, bool all, struct err *e)
                                               .settle = p->o->settle,
                                               .now = p->run.started_at,
                                               .waits = p->partial ? waits : NULL,
-                                              .waits_ctx = &p->poll};
+                                              .waits_ctx = &p->poll,
+                                              .progress = p->partial ? NULL : p->progress};
+    progress_begin(p->judge_options.progress, PROGRESS_DECIDING, 0);
     if (judge_init(&p->judge, &p->judge_options, &p->directory, &p->matches, &p->run, e) < 0 ||
         judge_rows(&p->judge, p->store, all, e) < 0)
         return -1;
@@ -348,6 +350,7 @@ int pipeline_apply(struct pipeline *p, struct err *e)
         .ctx = &p->judge,
         .journal = p->journal ? &journal : NULL,
         .effects = reverts ? NULL : &effects, /* what was written besides stays */
+        .progress = p->partial ? NULL : p->progress,
     };
     struct apply_summary sum = {0};
     int status;
@@ -358,6 +361,7 @@ int pipeline_apply(struct pipeline *p, struct err *e)
     }
     if (p->journal)
         actions_journal_scope(p->journal, p->run.campaign, p->run.campaigns);
+    progress_begin(ao.progress, PROGRESS_WRITING, p->run.corrections);
     status = apply_run(p->store, &ao, p->run.correction, p->run.corrections, p->run.campaign,
                        p->run.campaigns, &sum, e);
     count_written(&p->run);

@@ -59,6 +59,22 @@ static int on_watched(void *ctx, const struct event *ev, uint32_t archive, uint6
     return explain_see(ctx, ev, archive, record, e);
 }
 
+/* Of all archives; 0: one of them does not tell. */
+static uint64_t stored_bytes(const struct archive_list *l)
+{
+    uint64_t sum = 0;
+    struct stat st;
+
+    for (size_t i = 0; i < l->n; i++) {
+        if (l->archive[i].error)
+            continue;
+        if (stat(l->archive[i].name, &st) != 0 || !S_ISREG(st.st_mode))
+            return 0;
+        sum += (uint64_t)st.st_size;
+    }
+    return sum;
+}
+
 static int read_archives(struct pipeline *p, struct err *e)
 {
     const struct options *o = p->o;
@@ -76,10 +92,12 @@ static int read_archives(struct pipeline *p, struct err *e)
         .since = o->since,
         .until = o->until,
         .watch = o->explain ? &watch : NULL,
+        .progress = p->progress,
         .interrupted = p->interrupted,
     };
     int status = -1;
 
+    progress_begin(p->progress, PROGRESS_READING, stored_bytes(&p->list));
     if (o->rejects && rejects_open(&so.rejects, o->rejects, e) < 0)
         return -1;
     status = source_archive_fold(p->archive, (uint32_t)p->list.n, &so, &p->fold,

@@ -13,6 +13,7 @@
 #include "judge.h"
 #include "pipeline.h"
 #include "pollplan.h"
+#include "progress.h"
 #include "scope.h"
 #include "source_archive.h"
 #include "spill.h"
@@ -27,7 +28,7 @@ struct pipeline {
     struct archive *archive;
     struct names archives; /* their names, and those of states files */
     struct fold fold;
-    struct spill *spill;     /* what the fold does not hold in memory */
+    struct spill *spill;      /* what the fold does not hold in memory */
     struct fold_store spills; /* the same, as the fold sees it */
     struct directory directory;
     struct scope_instances instances;
@@ -40,6 +41,7 @@ struct pipeline {
     struct judge judge;
     struct explain explain;
     struct warnings warnings;
+    struct progress *progress; /* NULL: nobody wants to know */
     struct buf command;
     struct actions_origin origin;
     char system[STORE_TEXT_SIZE];

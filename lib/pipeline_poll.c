@@ -365,12 +365,15 @@ static int ask(struct polling *g, struct err *e)
         .events = {.codes = (enum status_codes)o->status_codes,
                    .codes_named = o->status_codes_named},
         .now = p->run.started_at,
+        .progress = p->progress,
         .interrupted = p->interrupted,
     };
     const struct poll_sink sink = {on_answered, on_done, g};
     int status = api_key_read(o->api_key_file, key, e);
 
     g->part_ended = clock_monotonic();
+    p->poll.progress = p->progress;
+    progress_begin(p->progress, PROGRESS_ASKING, p->poll.row.n);
     p->poll.explain = o->explain ? &p->explain : NULL;
     if (status == 0)
         status = poll_run(&p->poll, &api, &sink, &g->requests, &p->run.input.events, e);

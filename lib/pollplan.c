@@ -419,7 +419,10 @@ static void release(struct poll *p, size_t i)
         struct poll_row *r = &p->rows[p->ask[k].row_number];
 
         r->heard = r->heard || p->ask[i].evidence.seen != 0;
-        p->ready += --r->open == 0 && r->heard;
+        if (--r->open > 0)
+            continue;
+        p->ready += r->heard;
+        progress_add(p->progress, 1, 0);
     }
 }
 

@@ -48,8 +48,9 @@ struct poll {
     } * rows;           /* by number */
     uint64_t ready;     /* rows that wait no more, and were heard of; the caller may reset it */
     uint64_t not_asked; /* unsettled rows that are not asked about */
-    struct explain *explain; /* gets the events of its message; NULL: nobody does */
-    uint64_t nobody;         /* ... although their time would have them be: no instance to ask */
+    struct progress *progress; /* told of each row that waits no more; NULL: nobody is */
+    struct explain *explain;   /* gets the events of its message; NULL: nobody does */
+    uint64_t nobody;           /* ... although their time would have them be: no instance to ask */
 };
 
 /* What chooses the rows. */

@@ -229,6 +229,7 @@ static enum http_verdict on_answer(void *ctx, const struct http_answer *answer, 
     struct api_ask *a = &t->ask[answer->tag];
 
     p->observed = clock_now();
+    progress_set_more(p->o.progress, http_counts(p->http)->requests);
     if (answer->status >= 400)
         return take_error(p, t, a, answer, why, e);
     if (t->stage == API_STAGE_WINDOW)

@@ -22,6 +22,7 @@
 #define RECONCILE_SOURCE_API_H
 
 #include "event.h"
+#include "progress.h"
 
 #include <signal.h>
 
@@ -59,6 +60,7 @@ struct api_options {
     size_t answer_max;           /* bytes of an answer, decompressed */
     struct event_options events; /* the dialect of numeric statuses; the zone is not used */
     int64_t now;                 /* µs, of the run: where the span of unsent messages ends */
+    struct progress *progress;   /* told of the requests; NULL: nobody is */
     const volatile sig_atomic_t *interrupted; /* non-zero: stop and fail; may be NULL */
 };
 

@@ -36,6 +36,7 @@ struct worker {
     struct reject_sink *rejects; /* NULL: none wanted */
     struct fold_writer *fold;
     struct event_counts counts;
+    uint64_t told; /* counts.records that progress knows */
     struct err err;
     int status;
     bool started;
@@ -141,14 +142,39 @@ static size_t look(void *ctx, const char *text)
     return event_look(w->reader, text);
 }
 
+/* An archive's bytes, which threads inflate in turn. */
+struct inflating {
+    struct gzin *g;
+    struct progress *progress;
+    uint64_t told; /* stored bytes */
+};
+
 static ssize_t inflate_bytes(void *ctx, void *p, size_t n)
 {
-    return gzin_read(ctx, p, n);
+    struct inflating *in = ctx;
+    ssize_t done = gzin_read(in->g, p, n);
+
+    if (in->progress) {
+        progress_add(in->progress, gzin_bytes_in(in->g) - in->told, 0);
+        in->told = gzin_bytes_in(in->g);
+    }
+    return done;
+}
+
+static void tell_records(struct worker *w)
+{
+    if (w->pool->o->progress) {
+        progress_add(w->pool->o->progress, 0, w->counts.records - w->told);
+        w->told = w->counts.records;
+    }
 }
 
 static ssize_t read_bytes(void *ctx, void *p, size_t n)
 {
-    return relay_read(ctx, p, n);
+    struct worker *w = ctx;
+
+    tell_records(w);
+    return relay_read(w->relay, p, n);
 }
 
 /* Lets others help with the worker's archive, or not any more. */
@@ -185,6 +211,7 @@ static int close_archive(struct worker *w, struct archive *a, const struct gzin 
 static int read_archive(struct worker *w, struct archive *a)
 {
     struct records *records = NULL;
+    struct inflating in = {NULL, w->pool->o->progress, 0};
     struct relay *relay = NULL;
     struct gzin *g = NULL;
     int status = -1, more = 0;
@@ -201,8 +228,9 @@ static int read_archive(struct worker *w, struct archive *a)
         w->err.status = 0;
         return status;
     }
-    relay = relay_new(inflate_bytes, g);
-    records = relay ? records_new(read_bytes, relay, w->pool->o->max_record) : NULL;
+    in.g = g;
+    relay = relay_new(inflate_bytes, &in);
+    records = relay ? records_new(read_bytes, w, w->pool->o->max_record) : NULL;
     if (!records) {
         (void)err_oom(&w->err);
         goto out;
@@ -216,6 +244,7 @@ static int read_archive(struct worker *w, struct archive *a)
     if (more == 0)
         status = 0;
 out:
+    tell_records(w);
     show_relay(w, NULL);
     relay_end(relay);
     if (status == 0)

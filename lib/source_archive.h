@@ -7,6 +7,7 @@
 #include "event.h"
 #include "fold.h"
 #include "gzin.h"
+#include "progress.h"
 #include "rejects.h"
 
 #include <signal.h>
@@ -38,6 +39,7 @@ struct source_options {
     int64_t since, until;             /* event times since <= t < until; TIME_NONE: no bound */
     struct rejects *rejects;          /* where rejected records go; NULL: nowhere */
     const struct source_watch *watch; /* NULL: none */
+    struct progress *progress;        /* stored bytes, records; NULL: nobody's */
     const volatile sig_atomic_t *interrupted; /* non-zero: stop and fail */
 };
 

@@ -18,7 +18,7 @@ build=${1:-build}
 LAYERS='
 base    banned version slice utf8 err log buf arena tally histogram warnings
         clock zone opt ident idmap names mask jsonbytes jsonscan jwalk jsonw csvw htmlw textw
-        command secret
+        command secret progress
 io      config inflater gzin archives records relay spill outfile statedir http pgbin pg pgconn
 core    evidence status event fold decide gaps
 source  source api rejects

@@ -1,4 +1,4 @@
-"""--metrics of runs with a database: what was found, what was written, and what others' alerts ask for."""
+"""--metrics and --progress of runs with a database: what was found, written and asked."""
 
 import re
 
@@ -110,6 +110,33 @@ def test_a_poll_counts_requests_and_all_its_parts(server, tmp_path):
     m = Metrics(tmp_path / "p.prom", "reconcile poll")
     assert m("last_run_requests") == report["input"]["requests"] >= 30
     assert m("last_run_corrections_written", cause="missed_webhook") == 30
+
+
+def test_progress_is_told_of_each_stage(runs, twelve):
+    done = runs.run(twelve, "--progress", "always", "--apply", "--batch", "5", "--recheck", "0",
+                    *OPEN, "a")
+    assert done.status == 0, done
+    said = [line.split(": progress: ")[1] for line in done.lines if ": progress: " in line]
+    assert len(said) == 3, done
+    assert re.match(r"reading .* \(100%\), 12 records$", said[0])
+    assert said[1] == "deciding 12 rows"
+    assert said[2] == "writing 12 of 12 rows (100%), 3 batches"
+
+
+def test_progress_is_told_of_a_poll(server, tmp_path):
+    shop = Shop()
+    shop.sell(shop.campaign(), shop.instance("loja"), "loja", 30)
+    db = shop.create(server)
+    polls = Polls(tmp_path)
+    g = polls.serve(shop)
+    try:
+        done, report = polls.report(db, "--progress", "always", "--strategy", "message", "--apply")
+    finally:
+        g.stop()
+    said = [line.split(": progress: ")[1] for line in done.lines if ": progress: " in line]
+    asked = re.match(r"asking about rows, 30 of 30 answered \(100%\), (\d+) requests", said[0])
+    assert asked and int(asked.group(1)) == report["input"]["requests"], done
+    assert said[1].startswith("deciding 30 rows"), done
 
 
 def test_the_alerts_ask_for_what_is_written(measured, twelve):
