@@ -6,7 +6,8 @@
 #define WRITE_AT ((size_t)64 << 10) /* bytes collected before they are written */
 #define READ_MOST ((size_t)64 << 10)
 #define READ_LEAST ((size_t)4 << 10)
-#define READ_SHARE 4 /* of the limit that all runs read together, the divisor */
+#define READ_SHARE 4   /* of the limit that all runs read together, the divisor */
+#define RUNS_MOST 256u /* read at a time; more are merged to fewer first */
 
 /* ---- writing -------------------------------------------------------------- */
 
@@ -59,26 +60,54 @@ static void put_entry(struct buf *b, const struct fold_entry *x)
         buf_add(b, ev->error.p, ev->error.n);
 }
 
+/* A run under way. */
+struct output {
+    const struct fold_store *store;
+    void *run;
+    struct buf b; /* what is to be written */
+};
+
+static int output_flush(struct output *o, struct err *e)
+{
+    int status = o->b.len > 0 ? o->store->write(o->run, o->b.data, o->b.len, e) : 0;
+
+    buf_clear(&o->b);
+    return status;
+}
+
+static int output_entry(void *ctx, const struct fold_entry *x, struct err *e)
+{
+    struct output *o = ctx;
+
+    put_entry(&o->b, x);
+    if (o->b.failed)
+        return err_oom(e);
+    return o->b.len >= WRITE_AT ? output_flush(o, e) : 0;
+}
+
+static int output_end(struct output *o, int status, struct err *e)
+{
+    if (status == 0)
+        status = output_flush(o, e);
+    if (status == 0)
+        status = o->store->end(o->run, e);
+    buf_release(&o->b);
+    return status;
+}
+
 static int write_items(const struct fold *f, void *run, const struct fold_item *item, size_t n,
                        struct err *e)
 {
-    struct buf b = BUF_INIT;
+    struct output o = {f->store, run, BUF_INIT};
     struct fold_entry x;
     int status = 0;
     size_t i;
 
     for (i = 0; i < n && status == 0; i++) {
         fold_table_unpack(&f->table[item[i].entry->table], item[i].entry, &x);
-        put_entry(&b, &x);
-        if (b.failed) {
-            status = err_oom(e);
-        } else if (b.len >= WRITE_AT || i + 1 == n) {
-            status = f->store->write(run, b.data, b.len, e);
-            buf_clear(&b);
-        }
+        status = output_entry(&o, &x, e);
     }
-    buf_release(&b);
-    return status == 0 ? f->store->end(run, e) : -1;
+    return output_end(&o, status, e);
 }
 
 /* A place in the list of runs, taken before there is a run to put there. */
@@ -186,10 +215,12 @@ struct cursor {
 struct merge {
     const struct fold *f;
     const uint32_t *rank;
-    struct cursor *cursor;
-    struct cursor **heap; /* the least entry first */
-    size_t n;             /* of the heap */
-    struct cursor **same; /* those at the entry that is being shown */
+    void **run;
+    size_t runs;
+    struct cursor *cursor; /* one of each */
+    struct cursor **heap;  /* the least entry first */
+    size_t n;              /* of the heap */
+    struct cursor **same;  /* those at the entry that is being shown */
 };
 
 /* Sees to it that n bytes are there, unless the run ends before. */
@@ -308,14 +339,14 @@ static struct cursor *pop(struct merge *g)
 
 static int open_cursors(struct merge *g, struct err *e)
 {
-    size_t cap = g->f->limit / READ_SHARE / g->f->runs, i;
+    size_t cap = g->f->limit / READ_SHARE / g->runs, i;
 
     cap = cap < READ_LEAST ? READ_LEAST : cap > READ_MOST ? READ_MOST : cap;
-    for (i = 0; i < g->f->runs; i++) {
+    for (i = 0; i < g->runs; i++) {
         struct cursor *c = &g->cursor[i];
         int more;
 
-        c->run = g->f->run[i];
+        c->run = g->run[i];
         c->cap = cap;
         c->data = malloc(cap);
         if (!c->data)
@@ -356,19 +387,17 @@ static int show_least(struct merge *g, fold_walk_fn *fn, void *ctx, struct err *
     return 0;
 }
 
-int fold_walk_runs(struct fold *f, fold_walk_fn *fn, void *ctx, struct err *e)
+/* Shows what the first n runs hold, each entry once, in order. */
+static int merge_runs(const struct fold *f, size_t n, fold_walk_fn *fn, void *ctx, struct err *e)
 {
-    struct merge g = {.f = f};
-    uint32_t *rank = NULL;
+    uint32_t *rank = fold_ranks(&f->names);
+    struct merge g = {.f = f, .rank = rank, .run = f->run, .runs = n};
     int status = -1;
     size_t i;
 
-    if (spill_all(f, e) < 0)
-        return -1;
-    g.rank = rank = fold_ranks(&f->names);
-    g.cursor = calloc(f->runs, sizeof *g.cursor);
-    g.heap = calloc(f->runs, sizeof *g.heap);
-    g.same = calloc(f->runs, sizeof *g.same);
+    g.cursor = calloc(n, sizeof *g.cursor);
+    g.heap = calloc(n, sizeof *g.heap);
+    g.same = calloc(n, sizeof *g.same);
     if (!rank || !g.cursor || !g.heap || !g.same) {
         (void)err_oom(e);
         goto out;
@@ -379,11 +408,35 @@ int fold_walk_runs(struct fold *f, fold_walk_fn *fn, void *ctx, struct err *e)
     while (g.n > 0 && status == 0)
         status = show_least(&g, fn, ctx, e);
 out:
-    for (i = 0; g.cursor && i < f->runs; i++)
+    for (i = 0; g.cursor && i < n; i++)
         free(g.cursor[i].data);
     free(rank);
     free(g.cursor);
     free(g.heap);
     free(g.same);
     return status;
+}
+
+/* Makes one run of the first RUNS_MOST, the last of the list. */
+static int merge_first(struct fold *f, struct err *e)
+{
+    struct output o = {f->store, f->store->begin(f->store->ctx, e), BUF_INIT};
+
+    if (!o.run || output_end(&o, merge_runs(f, RUNS_MOST, output_entry, &o, e), e) < 0)
+        return -1;
+    f->runs -= RUNS_MOST;
+    memmove(f->run, f->run + RUNS_MOST, f->runs * sizeof *f->run);
+    f->run[f->runs++] = o.run;
+    return 0;
+}
+
+int fold_walk_runs(struct fold *f, fold_walk_fn *fn, void *ctx, struct err *e)
+{
+    if (spill_all(f, e) < 0)
+        return -1;
+    while (f->runs > RUNS_MOST) {
+        if (merge_first(f, e) < 0)
+            return -1;
+    }
+    return merge_runs(f, f->runs, fn, ctx, e);
 }
