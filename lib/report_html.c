@@ -23,8 +23,7 @@ void html_section_end(struct buf *b)
 void html_scroll(struct buf *b, const char *label)
 {
     if (label)
-        buf_addf(b,
-                 "<div class=\"scroll\" role=\"group\" tabindex=\"0\" aria-labelledby=\"%s\">\n",
+        buf_addf(b, "<div class=\"scroll\" role=\"group\" tabindex=\"0\" aria-labelledby=\"%s\">\n",
                  label);
     else
         buf_adds(b, "<div class=\"scroll\">\n");
@@ -217,7 +216,8 @@ static void put_header(struct buf *b, const struct run *r, const struct report_o
 
 static void put_items(struct buf *b, const char *caption, const struct report_items *list)
 {
-    buf_addf(b, "<div class=\"panel\">\n<table class=\"items\">\n<caption>%s</caption>\n", caption);
+    buf_addf(b, "<div class=\"panel scroll\">\n<table class=\"items\">\n<caption>%s</caption>\n",
+             caption);
     buf_adds(b, "<thead><tr><th scope=\"col\">Of what</th><th scope=\"col\" class=\"n\">Number</th>"
                 "<th scope=\"col\">Note</th></tr></thead>\n<tbody>\n");
     for (size_t i = 0; i < list->n; i++) {
@@ -254,9 +254,11 @@ static void put_raw_statuses(struct buf *b, const struct tally *t)
 {
     if (t->n == 0 && t->others == 0)
         return;
-    buf_adds(b, "<div class=\"panel\">\n<table>\n<caption>Statuses as they were written</caption>\n"
-                "<thead><tr><th scope=\"col\">Status</th>"
-                "<th scope=\"col\" class=\"n\">Updates</th></tr></thead>\n<tbody>\n");
+    buf_adds(
+        b,
+        "<div class=\"panel scroll\">\n<table>\n<caption>Statuses as they were written</caption>\n"
+        "<thead><tr><th scope=\"col\">Status</th>"
+        "<th scope=\"col\" class=\"n\">Updates</th></tr></thead>\n<tbody>\n");
     for (size_t i = 0; i < t->n; i++)
         put_raw(b, (struct slice){t->entry[i].text, t->entry[i].n}, t->entry[i].count);
     if (t->others > 0)
@@ -290,7 +292,7 @@ static void put_causes(struct buf *b, const struct run *r)
 
     html_section(b, "causes", "Causes");
     buf_adds(b,
-             "<div class=\"panel\">\n<table class=\"items\">\n<caption>Corrections by their "
+             "<div class=\"panel scroll\">\n<table class=\"items\">\n<caption>Corrections by their "
              "cause</caption>\n"
              "<thead><tr><th scope=\"col\">Cause</th><th scope=\"col\" class=\"n\">Corrections</th>"
              "<th scope=\"col\">What it means</th></tr></thead>\n<tbody>\n");
@@ -308,11 +310,10 @@ static void put_mismatches(struct buf *b, const struct run *r)
     if (r->mismatches == 0)
         return;
     html_section(b, "mismatches", "Instance mismatches");
-    buf_adds(
-        b,
-        "<div class=\"panel\">\n<table>\n<caption>Messages that an instance told of which may not "
-        "speak for their row</caption>\n<thead><tr><th scope=\"col\">Instance</th>"
-        "<th scope=\"col\" class=\"n\">Messages</th></tr></thead>\n<tbody>\n");
+    buf_adds(b, "<div class=\"panel scroll\">\n<table>\n<caption>Messages that an instance told of "
+                "which may not "
+                "speak for their row</caption>\n<thead><tr><th scope=\"col\">Instance</th>"
+                "<th scope=\"col\" class=\"n\">Messages</th></tr></thead>\n<tbody>\n");
     for (size_t i = 0; i < r->mismatches; i++) {
         buf_adds(b, "<tr><th scope=\"row\">");
         html_instance(b, r->mismatch[i].instance);

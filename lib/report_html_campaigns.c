@@ -93,7 +93,7 @@ static void put_row(struct buf *b, const struct run *r, const struct drifting *d
 {
     const struct campaign_result *c = d->campaign;
 
-    buf_addf(b, "<tr><th scope=\"row\"><a href=\"#c%zu\">", number_of(r, c));
+    buf_addf(b, "<tr><th scope=\"row\" class=\"name\"><a href=\"#c%zu\">", number_of(r, c));
     htmlw_name(b, c->name, HTML_NAME);
     buf_adds(b, "</a></th><td class=\"n\">");
     htmlw_uint(b, d->drift);
@@ -117,18 +117,19 @@ static int put_drift(struct buf *b, const struct run *r, const struct drifting *
         html_section_end(b);
         return 0;
     }
-    buf_adds(b, "<div class=\"panel\">\n");
-    html_scroll(b, "drift-title");
     buf_addf(b,
-             "<table>\n<caption>Recomputed less stored, the largest drift first: the sum of the "
-             "differences%s, whatever their sign</caption>\n<thead><tr>"
+             "<div class=\"panel\">\n<p class=\"note\">Recomputed less stored, the largest drift "
+             "first: the sum of the differences%s, whatever their sign.</p>\n",
+             r->fix_total ? "" : " but that of the total");
+    html_scroll(b, "drift-title");
+    buf_adds(b,
+             "<table>\n<caption class=\"vh\">Campaigns by drift</caption>\n<thead><tr>"
              "<th scope=\"col\">Campaign</th><th scope=\"col\" class=\"n\">Drift</th>"
              "<td></td><th scope=\"col\" class=\"n\">Sent</th>"
              "<th scope=\"col\" class=\"n\">Delivered</th><th scope=\"col\" class=\"n\">Read</th>"
              "<th scope=\"col\" class=\"n\">Failed</th><th scope=\"col\" class=\"n\">Total</th>"
              "<th scope=\"col\" class=\"n\">Corrections</th>"
-             "<th scope=\"col\">Counters</th></tr></thead>\n<tbody>\n",
-             r->fix_total ? "" : " but that of the total");
+             "<th scope=\"col\">Counters</th></tr></thead>\n<tbody>\n");
     for (size_t i = 0; i < n; i++) {
         const struct campaign_result *c = list[i].campaign;
 
