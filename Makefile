@@ -1,6 +1,7 @@
 ## make              build/replay, build/reconcile and build/generate
 ## make demo         lose webhooks, replay the archives: on a throwaway PostgreSQL
 ## make check        build with warnings as errors and run every test
+## make check-html   look at HTML reports in a headless Chromium
 ## make lint         clang-tidy, cppcheck, shellcheck and the project's own checks
 ## make format       what clang-format makes of the sources
 ## make bench        measure
@@ -12,7 +13,7 @@
 ## make dist         the sources of HEAD, in build/reconcile-VERSION.tar.gz
 ## make clean        remove every build directory
 ##
-## demo, check and lint install what is missing through apt, as root or with
+## demo, check, check-html and lint install what is missing through apt, as root or with
 ## sudo; with NO_INSTALL=1 they name it and stop.
 ##
 ## SANITIZE=address,undefined (or thread) builds in a directory of its own.
@@ -200,7 +201,7 @@ $(TESTS): %: %.o $(TEST_HELPER_OBJ) $(LIB)
 SUBMAKE = $(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
 export CC BUILD SANITIZE
 
-.PHONY: deps deps-check demo check lint lint-flags format bench fuzz clean help
+.PHONY: deps deps-check demo check check-html lint lint-flags format bench fuzz clean help
 .PHONY: install install-system uninstall dist deb
 deps:
 	@sh tools/deps.sh build
@@ -220,6 +221,13 @@ check:
 .PHONY: check-steps
 check-steps:
 	@+MAKE_CMD='$(SUBMAKE)' sh tools/check.sh
+
+# A target of its own, as Chromium is large. SHOTS=DIR keeps pictures to look at;
+# VNU=vnu.jar has the Nu Html Checker validate the reports, too.
+check-html:
+	@sh tools/deps.sh check-html
+	@PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 PYTHONDONTWRITEBYTECODE=1 \
+		"$$(sh tools/find-python.sh)" -m pytest -q -rs -p no:cacheprovider tests/html
 
 lint:
 	@sh tools/deps.sh build lint

@@ -1,5 +1,5 @@
 #!/bin/sh
-# usage: deps.sh build|demo|check|lint|deb ...
+# usage: deps.sh build|demo|check|check-html|lint|deb ...
 #
 # Looks for what these need and installs what is missing through apt, as root
 # or with sudo. With NO_INSTALL=1, and where there is no apt, it names what is
@@ -155,6 +155,14 @@ command_exists() {
     command -v "$1"
 }
 
+# By any of the names that tests/html/browser.py knows.
+chromium_exists() {
+    for name in ${CHROMIUM:-chromium chromium-browser google-chrome google-chrome-stable}; do
+        ! command -v "$name" || return 0
+    done
+    return 1
+}
+
 header_exists() {
     echo "#include <$1>" | "${CC:-cc}" -E -
 }
@@ -199,6 +207,11 @@ look() {
             need nginx "nginx" command_exists nginx
             need zsh "zsh" command_exists zsh
             ;;
+        check-html)
+            need chromium "Chromium" chromium_exists
+            need "python3 python3-pytest python3-pytest-xdist" "Python 3 with pytest" \
+                sh "$here/find-python.sh"
+            ;;
         deb)
             need debhelper "debhelper" command_exists dh
             ;;
@@ -209,7 +222,7 @@ look() {
             need shellcheck "shellcheck" command_exists shellcheck
             ;;
         *)
-            echo "usage: deps.sh build|demo|check|lint|deb ..." >&2
+            echo "usage: deps.sh build|demo|check|check-html|lint|deb ..." >&2
             exit 2
             ;;
         esac
