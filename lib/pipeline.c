@@ -9,6 +9,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/random.h>
 #include <unistd.h>
 
@@ -29,16 +30,27 @@ static int count_distinct(struct pipeline *p, struct err *e)
     return fold_walk(&p->fold, false, count_entry, p, e);
 }
 
+/* Colour is for a terminal, and only where nobody said no (no-color.org). */
+static bool wants_color(const char *output)
+{
+    const char *no = getenv("NO_COLOR"), *terminal = getenv("TERM");
+
+    return strcmp(output, "-") == 0 && isatty(STDOUT_FILENO) && !(no && *no) && terminal &&
+           *terminal && strcmp(terminal, "dumb") != 0;
+}
+
 static int write_report(struct pipeline *p, struct err *e)
 {
+    struct report_options how = p->o->report;
     struct outfile *f;
 
+    how.color = wants_color(p->o->output);
     p->run.finished_at = clock_now();
     p->run.warning = p->warnings.text;
     p->run.warnings = p->warnings.n;
     if (outfile_open(&f, p->o->output, 0600, false, e) < 0)
         return -1;
-    if (report_write(f, &p->run, &p->o->report, e) < 0) {
+    if (report_write(f, &p->run, &how, e) < 0) {
         outfile_abort(f);
         return -1;
     }

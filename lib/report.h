@@ -18,6 +18,7 @@ struct report_options {
     enum report_format format;
     bool details; /* list every correction; in CSV instead of the counters */
     bool verbose; /* campaigns without a difference too */
+    bool color;   /* the text is for a terminal that shows colours */
 };
 
 int report_write(struct outfile *f, const struct run *r, const struct report_options *o,

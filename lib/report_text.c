@@ -10,6 +10,17 @@
 #define LABEL 24  /* columns of an item's label, its indentation included */
 #define NUMBER 12 /* columns of a number */
 
+/* What a terminal is told (SGR), only where there is a colour to be seen. */
+#define ATTENTION "\x1b[33m" /* yellow: what differs, what was warned of */
+#define ALARM "\x1b[31m"     /* red: the run did not do what it was to do */
+#define PLAIN "\x1b[0m"
+
+static void paint(struct buf *b, const struct report_options *o, const char *sgr)
+{
+    if (o->color)
+        buf_adds(b, sgr);
+}
+
 /* ---- items ---------------------------------------------------------------------- */
 
 static void put_heading(struct buf *b, const char *title)
@@ -37,11 +48,16 @@ static void put_items(struct buf *b, const struct report_items *list)
 
 /* ---- what ran, what was read ------------------------------------------------------ */
 
-static void put_title(struct buf *b, const struct run *r)
+static void put_title(struct buf *b, const struct run *r, const struct report_options *o)
 {
+    bool alarming = r->apply && (r->refused || r->failure);
     char time[TIME_TEXT_SIZE];
 
-    buf_addf(b, "%s %s: %s\n", r->tool, VERSION, report_kind(r));
+    buf_addf(b, "%s %s: ", r->tool, VERSION);
+    paint(b, o, alarming ? ALARM : "");
+    buf_adds(b, report_kind(r));
+    paint(b, o, alarming ? PLAIN : "");
+    buf_addc(b, '\n');
     buf_addf(b, "  run       %s\n", r->id);
     if (!r->offline)
         buf_addf(b, "  mode      %s\n", r->rebuild ? "rebuild" : "merge");
@@ -108,7 +124,9 @@ static void put_rate(struct buf *b, int64_t part, int64_t whole, const char *of)
     buf_addf(b, "   %3" PRIu64 ".%02u %% of %s", rate / 100, (unsigned)(rate % 100), of);
 }
 
-static void put_counter(struct buf *b, const char *name, int64_t stored, int64_t recomputed)
+/* counts: a difference is to be corrected. */
+static void put_counter(struct buf *b, const struct report_options *o, const char *name,
+                        int64_t stored, int64_t recomputed, bool counts)
 {
     buf_addf(b, "  %-10s", name);
     if (stored < 0) /* NULL */
@@ -116,8 +134,11 @@ static void put_counter(struct buf *b, const char *name, int64_t stored, int64_t
     else
         buf_addf(b, "%*" PRId64, NUMBER, stored);
     buf_addf(b, REPORT_ARROW "%*" PRId64, NUMBER, recomputed);
-    if (stored != recomputed)
+    if (stored != recomputed) {
+        paint(b, o, counts ? ATTENTION : "");
         buf_addf(b, "%+*" PRId64, NUMBER, recomputed - (stored < 0 ? 0 : stored));
+        paint(b, o, counts ? PLAIN : "");
+    }
 }
 
 /* As put_counter left the line where nothing differs. */
@@ -127,7 +148,8 @@ static void pad_difference(struct buf *b, int64_t stored, int64_t recomputed)
         textw_pad(b, NUMBER);
 }
 
-static void put_counters(struct buf *b, const struct campaign_result *c, bool fix_total)
+static void put_counters(struct buf *b, const struct report_options *o,
+                         const struct campaign_result *c, bool fix_total)
 {
     static const enum milestone whole[M_COUNT] = {[M_DELIVERED] = M_SENT, [M_READ] = M_DELIVERED};
     const int64_t *stored = c->stored.count, *count = c->recomputed.count;
@@ -135,29 +157,36 @@ static void put_counters(struct buf *b, const struct campaign_result *c, bool fi
     buf_addf(b, "%*s   %*s%*s\n", 12 + NUMBER, "stored", NUMBER, "recomputed", NUMBER,
              "difference");
     for (int m = 0; m < M_COUNT; m++) {
-        put_counter(b, milestone_name((enum milestone)m), stored[m], count[m]);
+        put_counter(b, o, milestone_name((enum milestone)m), stored[m], count[m], true);
         if (m == M_DELIVERED || m == M_READ) {
             pad_difference(b, stored[m], count[m]);
             put_rate(b, count[m], count[whole[m]], milestone_name(whole[m]));
         }
         buf_addc(b, '\n');
     }
-    put_counter(b, "total", c->stored.total, c->recomputed.total);
+    put_counter(b, o, "total", c->stored.total, c->recomputed.total, fix_total);
     if (c->stored.total != c->recomputed.total && !fix_total)
         buf_adds(b, "   only with --fix-total");
     buf_addc(b, '\n');
 }
 
-static void put_campaign(struct buf *b, const struct run *r, const struct campaign_result *c)
+static void put_campaign(struct buf *b, const struct run *r, const struct report_options *o,
+                         const struct campaign_result *c)
 {
     char id[IDENT_TEXT_SIZE];
 
     buf_addc(b, '\n');
     textw_name(b, c->name, REPORT_COLUMNS);
-    buf_addf(b, "\n%s: %zu %s%s\n", ident_format(r->kinds.campaign, c->id, id), c->corrections,
-             c->corrections == 1 ? "correction" : "corrections",
-             c->left_alone ? ", left alone" : "");
-    put_counters(b, c, r->fix_total);
+    buf_addf(b, "\n%s: %zu %s", ident_format(r->kinds.campaign, c->id, id), c->corrections,
+             c->corrections == 1 ? "correction" : "corrections");
+    if (c->left_alone) {
+        buf_adds(b, ", ");
+        paint(b, o, ATTENTION);
+        buf_adds(b, "left alone");
+        paint(b, o, PLAIN);
+    }
+    buf_addc(b, '\n');
+    put_counters(b, o, c, r->fix_total);
 }
 
 static int put_campaigns(struct buf *b, const struct run *r, const struct report_options *o,
@@ -168,7 +197,7 @@ static int put_campaigns(struct buf *b, const struct run *r, const struct report
     put_item(b, 2, "with differences", report_differing_campaigns(r), NULL);
     for (size_t i = 0; i < r->campaigns; i++) {
         if (report_lists_campaign(r, o, &r->campaign[i]))
-            put_campaign(b, r, &r->campaign[i]);
+            put_campaign(b, r, o, &r->campaign[i]);
         if (report_flush(b, false, f, e) < 0)
             return -1;
     }
@@ -272,11 +301,15 @@ static void put_gaps(struct buf *b, const struct run *r)
 
 /* ---- the end ---------------------------------------------------------------------- */
 
-static void put_warnings(struct buf *b, const struct run *r)
+static void put_warnings(struct buf *b, const struct run *r, const struct report_options *o)
 {
     if (r->warnings == 0)
         return;
-    put_heading(b, "Warnings");
+    buf_addc(b, '\n');
+    paint(b, o, ATTENTION);
+    buf_adds(b, "Warnings");
+    paint(b, o, PLAIN);
+    buf_addc(b, '\n');
     for (size_t i = 0; i < r->warnings; i++)
         textw_wrap(b, "  - ", r->warning[i], REPORT_COLUMNS);
 }
@@ -300,7 +333,7 @@ int report_text(struct outfile *f, const struct run *r, const struct report_opti
     struct buf b = BUF_INIT;
     int status = -1;
 
-    put_title(&b, r);
+    put_title(&b, r, o);
     put_input(&b, r);
     put_messages(&b, r);
     if (!r->offline) {
@@ -311,7 +344,7 @@ int report_text(struct outfile *f, const struct run *r, const struct report_opti
     }
     put_explain(&b, r);
     put_gaps(&b, r);
-    put_warnings(&b, r);
+    put_warnings(&b, r, o);
     put_conclusion(&b, r);
     status = report_flush(&b, true, f, e);
 out:

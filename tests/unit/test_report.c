@@ -145,6 +145,35 @@ static void test_bigint_ids(void **state)
     world_release(&w);
 }
 
+/* Colour adds nothing but itself: without it the report is the one of files. */
+static void test_colour(void **state)
+{
+    static const struct report_options colored = {.format = REPORT_TEXT, .color = true};
+    struct world w;
+    struct buf plain = BUF_INIT, b = BUF_INIT, stripped = BUF_INIT;
+    const char *p, *escape;
+
+    (void)state;
+    world_init(&w);
+    w.run.apply = w.run.refused = true;
+    report_made(&w.run, text, &plain);
+    assert_null(strchr(buf_str(&plain), 0x1b));
+    report_made(&w.run, colored, &b);
+    for (p = buf_str(&b); (escape = strchr(p, 0x1b)); p = strchr(escape, 'm') + 1)
+        buf_add(&stripped, p, (size_t)(escape - p));
+    buf_adds(&stripped, p);
+    assert_string_equal(buf_str(&stripped), buf_str(&plain));
+    assert_non_null(strstr(buf_str(&b), ": \x1b[31mrefused\x1b[0m\n"));
+    assert_non_null(strstr(buf_str(&b), "952\x1b[33m          +2\x1b[0m    95.20 % of sent\n"));
+    assert_non_null(strstr(buf_str(&b), "30          +1   only with --fix-total\n")); /* kept */
+    assert_non_null(strstr(buf_str(&b), "2 corrections, \x1b[33mleft alone\x1b[0m\n"));
+    assert_non_null(strstr(buf_str(&b), "\n\x1b[33mWarnings\x1b[0m\n"));
+    buf_release(&plain);
+    buf_release(&b);
+    buf_release(&stripped);
+    world_release(&w);
+}
+
 /* ---- hostile names ------------------------------------------------------------------- */
 
 static void assert_harmless(const char *p, size_t n)
@@ -405,6 +434,7 @@ int main(void)
         cmocka_unit_test(test_nothing_to_correct),
         cmocka_unit_test(test_offline_run),
         cmocka_unit_test(test_bigint_ids),
+        cmocka_unit_test(test_colour),
         cmocka_unit_test(test_hostile_names_as_text),
         cmocka_unit_test(test_hostile_names_as_json),
         cmocka_unit_test(test_rates_round_half_away_from_zero),
