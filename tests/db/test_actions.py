@@ -721,7 +721,7 @@ def test_killed_anywhere_revert_restores_what_was_committed(server, acts, tmp_pa
         for journal in made:
             done, report = acts.revert(db, journal, "--no-journal")
             if done.status == 4:
-                assert "header" in done.said and written == 0, done
+                assert written == 0 and ("header" in done.said or "is empty" in done.said), done
                 continue
             assert done.status == 0 and report["messages"]["updated"] == written, done
         assert everything(db) == before
