@@ -56,7 +56,7 @@ static int prepare(struct applying *a, struct err *e)
     if (!a->fate || !a->state)
         return err_oom(e);
     for (i = 0; i < a->n_campaigns; i++)
-        a->campaigns[i].written = a->campaigns[i].busy = false;
+        a->campaigns[i].written = a->campaigns[i].busy = a->campaigns[i].left_late = false;
     for (i = 0; i < a->n; i++) {
         a->c[i].outcome = OUTCOME_PLANNED;
         a->state[a->c[i].campaign_index].touched = true;

@@ -47,6 +47,7 @@ struct campaign_result {
     size_t corrections;
     bool left_alone; /* set by the caller, or by apply where what is written breaks
                       * read <= delivered <= sent <= total: nothing of it is written */
+    bool left_late;  /* filled by apply: it set left_alone */
     bool written;    /* filled by apply: its counters were updated */
     bool busy;       /* filled by apply: it stayed locked, its counters were not written */
     bool recheck;    /* set by the caller: an earlier apply of this run wrote to it */

@@ -10,9 +10,11 @@ enum fate { FATE_NONE, FATE_SKIPPED, FATE_MOVED, FATE_WRITTEN };
 
 struct campaign_state {
     size_t open;    /* corrections of the pass under way that no batch has tried */
+    size_t put_off; /* corrections that are left to the last pass */
+    bool missed;    /* a correction stays unwritten, for a lock or a conflict */
     bool touched;   /* it has corrections */
     bool recounted; /* by a committed batch of this run */
-    bool current;   /* and no later batch only added to its counters */
+    bool current;   /* and nothing of it was written after that */
     bool suspect;   /* a batch with it failed for good: something keeps it locked */
     bool given_up;  /* the last pass failed on it too */
 };
@@ -63,6 +65,8 @@ struct batch_campaign {
     size_t index;
     size_t corrections; /* of this batch */
     bool recount;       /* else its counters are added to */
+    bool final;         /* nothing of it is left to write after this batch */
+    bool judged;        /* and nothing unwritten: its counters are to be in order */
     bool written;
     struct counters now; /* where recounted */
 };
@@ -72,6 +76,7 @@ struct batch {
     size_t n;
     struct batch_campaign *campaigns; /* by id */
     size_t n_campaigns;
+    bool last; /* what it does not write is not put off any more */
 };
 
 enum batch_result {
@@ -98,6 +103,10 @@ struct pass {
 
 /* Writes p's corrections, batch after batch. */
 int pass_run(struct applying *a, struct pass *p, struct err *e);
+
+/* Its rows or counters would break the order of milestones: this attempt ends,
+ * and the next is made without it. */
+void leave_alone(struct applying *a, size_t campaign);
 
 /* The outcome of a correction, and its place in the summary. */
 void settle(struct applying *a, size_t i, enum outcome outcome);

@@ -56,13 +56,13 @@ struct recount {
     struct batch *b;
 };
 
-static struct batch_campaign *campaign_find(const struct recount *r, struct ident id)
+static struct batch_campaign *campaign_find(const struct batch *b, struct ident id)
 {
-    size_t low = 0, high = r->b->n_campaigns;
+    size_t low = 0, high = b->n_campaigns;
 
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        struct batch_campaign *k = &r->b->campaigns[middle];
+        struct batch_campaign *k = &b->campaigns[middle];
         int c = ident_cmp(k->id, id);
 
         if (c == 0)
@@ -86,17 +86,15 @@ static int take_recount(void *ctx, const struct slice *v, size_t n, struct err *
     if (!v[0].p || !ident_decode(schema_kind(r->a->schema->campaign_id),
                                  (const unsigned char *)v[0].p, v[0].n, &id))
         return err_set(e, EXIT_FAILED, "a campaign with an id of an unexpected size");
-    k = campaign_find(r, id);
+    k = campaign_find(r->b, id);
     if (!k)
         return err_set(e, EXIT_FAILED, "the server recounted a campaign that was not asked for");
     k->now.total = pg_get_int(v[1], 0);
     for (m = 0; m < M_COUNT; m++)
         k->now.count[m] = pg_get_int(v[2 + m], 0);
     k->written = pg_get_bool(v[6]);
-    if (breaks_order(&k->now) && !r->a->o->any_order) {
-        r->a->campaigns[k->index].left_alone = true;
-        r->a->broken = true;
-    }
+    if (k->judged && breaks_order(&k->now) && !r->a->o->any_order)
+        leave_alone(r->a, k->index);
     return 0;
 }
 
@@ -168,6 +166,23 @@ static int add(struct applying *a, const struct batch *b, struct batch_campaign 
     return pg_run(a->pg, &q, e);
 }
 
+/* A campaign of which a row could not be written may be out of order for that
+ * row alone, so it is not judged by it. */
+static void excuse(const struct applying *a, struct batch *b)
+{
+    size_t i;
+
+    for (i = 0; i < b->n; i++) {
+        struct batch_campaign *k;
+
+        if (a->fate[b->at[i]] == FATE_WRITTEN)
+            continue;
+        k = campaign_find(b, a->campaigns[a->c[b->at[i]].campaign_index].id);
+        k->judged = false;
+        k->final = k->final && b->last;
+    }
+}
+
 int counters_write(struct applying *a, struct batch *b, struct err *e)
 {
     bool any = false;
@@ -175,6 +190,7 @@ int counters_write(struct applying *a, struct batch *b, struct err *e)
 
     if (b->n_campaigns == 0)
         return 0;
+    excuse(a, b);
     if (lock_campaigns(a, b, e) != 0)
         return -1;
     for (i = 0; i < b->n_campaigns; i++) {

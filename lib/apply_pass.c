@@ -5,10 +5,18 @@
 void settle(struct applying *a, size_t i, enum outcome outcome)
 {
     a->c[i].outcome = outcome;
+    if (outcome == OUTCOME_CONFLICT || outcome == OUTCOME_BUSY)
+        a->state[a->c[i].campaign_index].missed = true;
     a->sum->written += outcome == OUTCOME_WRITTEN;
     a->sum->moot += outcome == OUTCOME_MOOT;
     a->sum->conflicts += outcome == OUTCOME_CONFLICT;
     a->sum->busy += outcome == OUTCOME_BUSY;
+}
+
+void leave_alone(struct applying *a, size_t campaign)
+{
+    a->campaigns[campaign].left_alone = a->campaigns[campaign].left_late = true;
+    a->broken = true;
 }
 
 /* A correction that its batch did not write. */
@@ -17,6 +25,7 @@ static void put_off(struct applying *a, struct pass *p, size_t i)
     enum outcome outcome = a->c[i].outcome;
 
     if (p->later) {
+        a->state[a->c[i].campaign_index].put_off++;
         p->later[p->n_later++] = i;
         p->skipped = p->skipped || a->fate[i] != FATE_MOVED;
         return;
@@ -46,8 +55,11 @@ static bool pass_over(struct applying *a, struct pass *p, size_t i)
 
 void batch_add_campaign(struct applying *a, struct batch *b, size_t campaign)
 {
-    b->campaigns[b->n_campaigns++] = (struct batch_campaign){
-        .id = a->campaigns[campaign].id, .index = campaign, .recount = true};
+    b->campaigns[b->n_campaigns++] = (struct batch_campaign){.id = a->campaigns[campaign].id,
+                                                             .index = campaign,
+                                                             .recount = true,
+                                                             .final = true,
+                                                             .judged = !a->state[campaign].missed};
 }
 
 bool wants_count(const struct applying *a, size_t campaign)
@@ -100,15 +112,22 @@ static int campaign_cmp(const void *x, const void *y)
     return ident_cmp(p->id, q->id);
 }
 
-/* A campaign is recounted by its first batch and by its last. */
-static void choose_recounts(const struct applying *a, struct batch *b)
+/* A campaign is recounted by its first batch and by its last. It is judged when
+ * nothing of it is left to write: what is wrong with it before may be what the
+ * rest corrects. */
+static void choose_recounts(const struct applying *a, const struct pass *p, struct batch *b)
 {
     size_t i;
 
+    b->last = !p->later;
     for (i = 0; i < b->n_campaigns; i++) {
-        const struct campaign_state *s = &a->state[b->campaigns[i].index];
+        struct batch_campaign *k = &b->campaigns[i];
+        const struct campaign_state *s = &a->state[k->index];
+        bool completed = s->open <= k->corrections;
 
-        b->campaigns[i].recount = !s->recounted || s->open <= b->campaigns[i].corrections;
+        k->recount = !s->recounted || completed;
+        k->final = completed && (b->last || s->put_off == 0);
+        k->judged = k->final && !s->missed;
     }
     qsort(b->campaigns, b->n_campaigns, sizeof *b->campaigns, campaign_cmp);
 }
@@ -123,9 +142,9 @@ static void keep_counters(struct applying *a, const struct batch *b)
         struct campaign_result *r = &a->campaigns[k->index];
         struct campaign_state *s = &a->state[k->index];
 
-        s->current = k->recount;
+        s->current = k->recount && k->final;
         s->recounted = s->recounted || k->recount;
-        if (k->recount)
+        if (s->current)
             r->recomputed = k->now;
         a->sum->campaigns += k->written && !r->written;
         r->written = r->written || k->written;
@@ -208,6 +227,7 @@ int batch_init(struct batch *b, size_t n, size_t n_campaigns, struct err *e)
     b->at = calloc(n + 1, sizeof *b->at);
     b->campaigns = calloc(n_campaigns + 1, sizeof *b->campaigns);
     b->n = b->n_campaigns = 0;
+    b->last = false;
     return b->at && b->campaigns ? 0 : err_oom(e);
 }
 
@@ -230,7 +250,7 @@ static int pass_step(struct applying *a, struct pass *p, struct batch *b, size_t
         gather_counts(a, p, b);
     if (b->n_campaigns == 0)
         return 0;
-    choose_recounts(a, b);
+    choose_recounts(a, p, b);
     n = b->n;
     r = batch_finish(a, b, e);
     if (r == BATCH_FAILED) {

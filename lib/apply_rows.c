@@ -169,10 +169,8 @@ static int take_written(void *ctx, const struct slice *v, size_t n, struct err *
     if (i == SIZE_MAX)
         return -1;
     w->a->fate[i] = FATE_WRITTEN;
-    if (pg_get_bool(v[1]) && !w->a->o->any_order) {
-        w->a->campaigns[w->a->c[i].campaign_index].left_alone = true;
-        w->a->broken = true;
-    }
+    if (pg_get_bool(v[1]) && !w->a->o->any_order)
+        leave_alone(w->a, w->a->c[i].campaign_index);
     return 0;
 }
 

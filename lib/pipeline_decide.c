@@ -63,7 +63,7 @@ static void count_corrections(struct pipeline *p)
     for (i = 0; i < r->corrections; i++) {
         struct correction *c = &r->correction[i];
 
-        if (r->campaign[c->campaign_index].left_alone)
+        if (r->campaign[c->campaign_index].left_alone && c->outcome == OUTCOME_PLANNED)
             c->outcome = OUTCOME_LEFT;
         if (c->outcome != OUTCOME_PLANNED && c->outcome != OUTCOME_WRITTEN)
             continue;
@@ -74,10 +74,20 @@ static void count_corrections(struct pipeline *p)
     }
 }
 
+static void warn_of_order(struct pipeline *p, const struct campaign_result *c)
+{
+    char id[IDENT_TEXT_SIZE];
+
+    warnings_add(&p->warnings,
+                 "campaign \"%s\" (%s) left alone: read <= delivered <= sent <= total would "
+                 "not hold",
+                 c->name.p, ident_format(p->run.kinds.campaign, c->id, id));
+    p->incomplete = true;
+}
+
 static void warn_of_rows(struct pipeline *p)
 {
     const struct tally *t = &p->judge.unknown;
-    char id[IDENT_TEXT_SIZE];
     size_t i;
 
     for (i = 0; i < t->n; i++)
@@ -87,15 +97,8 @@ static void warn_of_rows(struct pipeline *p)
         warnings_add(&p->warnings, "%llu more row(s) left alone for statuses that are not known",
                      (unsigned long long)t->others);
     for (i = 0; i < p->run.campaigns; i++) {
-        const struct campaign_result *c = &p->run.campaign[i];
-
-        if (!c->left_alone)
-            continue;
-        warnings_add(&p->warnings,
-                     "campaign \"%s\" (%s) left alone: read <= delivered <= sent <= total would "
-                     "not hold",
-                     c->name.p, ident_format(p->run.kinds.campaign, c->id, id));
-        p->incomplete = true;
+        if (p->run.campaign[i].left_alone)
+            warn_of_order(p, &p->run.campaign[i]);
     }
 }
 
@@ -304,6 +307,8 @@ static void take_outcomes(struct pipeline *p, const struct apply_summary *sum)
         const struct campaign_result *c = &p->run.campaign[i];
         char id[IDENT_TEXT_SIZE];
 
+        if (c->left_late)
+            warn_of_order(p, c);
         if (!c->busy)
             continue;
         warnings_add(&p->warnings,

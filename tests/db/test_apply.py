@@ -1,5 +1,6 @@
 """What --apply writes, refuses and leaves alone, also while others write."""
 
+import json
 import signal
 import threading
 import time
@@ -163,6 +164,53 @@ def test_a_row_that_moved_meanwhile_is_not_overwritten(ten, runs):
     assert read_at == ["2025-10-20T10:02:00.000000Z"] * 9 + ["2025-10-20T11:00:00.000000Z"]
     assert list(stored_counters(ten).values()) == [
         {"sent": 10, "delivered": 10, "read": 10, "failed": 0, "total": 1}]
+
+
+@pytest.mark.parametrize("options", [[], ["--batch", "5"], ["--single-transaction"]])
+def test_rows_out_of_order_are_no_hindrance_where_they_are_being_corrected(server, runs, tmp_path,
+                                                                           options):
+    """Every row counts as read but not as delivered, until the last of them is corrected."""
+    world = worlds.campaign_of(["failed"], count=20)
+    world.tables.rows = [dict(row, read_at=SENT + 60000000) for row in world.tables.rows]
+    world.archives = {"a": worlds.line("loja", "M0", "SENT", "2025-10-20T10:00:00Z")}
+    world.save(tmp_path)
+    db = world.create(server, "deployed")
+    with db.session() as session:  # and even if one of them is busy to the end
+        session.run("BEGIN; SELECT id FROM campaigns_contact WHERE whatsapp_message_id = 'M19'"
+                    " FOR UPDATE;")
+        done, report = runs.report(db, "--apply", *options, *OPEN, "a")
+    assert done.status == 3 and report["messages"]["busy"] == 1, done
+    assert report["messages"]["updated"] == 19
+    assert [(c["sent"], c["delivered"], c["read"]) for c in stored_counters(db).values()] == [
+        (20, 19, 20)]
+    assert runs.run(db, "--apply", *options, *OPEN, "a").status == 0
+    assert [(c["sent"], c["delivered"], c["read"]) for c in stored_counters(db).values()] == [
+        (20, 20, 20)]
+
+
+@pytest.mark.parametrize("options", [[], ["--single-transaction"]])
+def test_a_campaign_that_goes_out_of_order_meanwhile_is_left_alone_and_named(server, runs, tmp_path,
+                                                                             options):
+    world = sightings(worlds.campaign_of(["sent"], count=10))
+    odd = dict(world.tables.rows[0], id=worlds.Maker("odd", "deployed").new_id(),
+               whatsapp_message_id="M10")
+    world.tables.rows.append(odd)
+    world.save(tmp_path)
+    db = world.create(server, "deployed")
+    with db.session() as session:
+        held_by(db, session)
+        run = runs.start(db, "--apply", "--format", "json", *options, *OPEN, "a")
+        eventually(lambda: waiting(db) == 1, "the run reaches the campaign's lock")
+        db.sql("UPDATE campaigns_contact SET status = 'failed', read_at = now()"
+               " WHERE whatsapp_message_id = 'M10'")
+        session.run("COMMIT;")
+        done = tool.finish(run)
+    report = json.loads(done.out)
+    assert done.status == 3, done
+    assert report["messages"]["updated"] == 0
+    assert any("Natal" in w and "left alone" in w for w in report["warnings"]), report["warnings"]
+    assert statuses(db) == ["sent"] * 10 + ["failed"]
+    assert [c["read"] for c in stored_counters(db).values()] == [0]
 
 
 def test_a_row_reused_for_another_message_is_left_alone(ten, runs):
