@@ -90,7 +90,7 @@ BEGIN
         FOR rel IN
             SELECT to_regclass(t) FROM unnest(wanted.tables) AS t WHERE to_regclass(t) IS NOT NULL
         LOOP
-            EXECUTE format('GRANT USAGE ON SCHEMA %I TO %I',
+            EXECUTE format('GRANT USAGE ON SCHEMA %s TO %I', -- quoted by regnamespace
                            (SELECT relnamespace::regnamespace FROM pg_class WHERE oid = rel), reader);
             FOR col IN
                 SELECT attname FROM pg_attribute

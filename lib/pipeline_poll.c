@@ -375,6 +375,8 @@ static int ask(struct polling *g, struct err *e)
     p->poll.progress = p->progress;
     progress_begin(p->progress, PROGRESS_ASKING, p->poll.row.n);
     p->poll.explain = o->explain ? &p->explain : NULL;
+    /* a failure is final else, but here what follows may take it back */
+    p->poll.whole = o->policy.failed_unless_delivered;
     if (status == 0)
         status = poll_run(&p->poll, &api, &sink, &g->requests, &p->run.input.events, e);
     explicit_bzero(key, sizeof key);

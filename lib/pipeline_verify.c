@@ -84,13 +84,16 @@ struct left {
 
 static struct left count_left(const struct run *r)
 {
-    struct left left = {r->corrections, 0, NULL};
+    struct left left = {0, 0, NULL};
     size_t i;
 
     for (i = 0; i < r->campaigns; i++) {
         const struct campaign_result *c = &r->campaign[i];
         bool differs = campaign_differs(c, r->fix_total);
 
+        if (c->left_alone) /* which has been told */
+            continue;
+        left.corrections += c->corrections;
         left.campaigns += differs;
         if (!left.name && (differs || c->corrections > 0))
             left.name = c->name.p;

@@ -379,6 +379,7 @@ static int on_event(void *ctx, uint32_t instance, const struct event *ev, uint64
     if (p->explain && explain_see(p->explain, ev, in->place, request, e) < 0)
         return -1;
     in->heard += a->evidence.seen == 0;
+    in->tells_times = in->tells_times || !ev->approximate;
     if (ev->what == MEANS_PENDING) {
         a->evidence.seen |= M_PENDING_BIT;
         return 0;
@@ -403,10 +404,14 @@ static int64_t least_exact(const struct evidence *ev)
     return least;
 }
 
-static bool clock_in_doubt(const struct poll_instance *in)
+/* May a later answer, or a look at all of them, make another decision of what it
+ * has said? */
+static bool clock_in_doubt(const struct poll *p, const struct poll_instance *in)
 {
-    return !in->done && in->timed > 0 &&
-           (in->timed < PLAIN_ROWS || in->early * PLAIN_SHARE > in->timed);
+    if (in->done)
+        return false;
+    return p->whole ||
+           (in->tells_times && (in->timed < PLAIN_ROWS || in->early * PLAIN_SHARE > in->timed));
 }
 
 /* The rows of ask i wait for this instance no more. */
@@ -464,7 +469,7 @@ static int on_answered(void *ctx, uint32_t instance, struct slice message_id, st
     if (p->ask[i].answered)
         return 0;
     close_ask(p, i);
-    if (clock_in_doubt(in)) {
+    if (clock_in_doubt(p, in)) {
         in->held++;
         return 0;
     }

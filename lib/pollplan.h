@@ -26,6 +26,7 @@ struct poll_instance {
     uint32_t place;        /* "api:NAME" among the archives */
     uint64_t heard;        /* messages it said something about */
     uint64_t timed, early; /* rows answered with a time of its own; long before their sent_at */
+    bool tells_times;      /* it has told some, whose clock may be wrong */
     uint64_t held;         /* answers that wait until its clock is out of doubt */
     char *problem;         /* why not all was learned that was asked; NULL: it was. Owned. */
     bool done, given_up;
@@ -49,8 +50,9 @@ struct poll {
     uint64_t ready;     /* rows that wait no more, and were heard of; the caller may reset it */
     uint64_t not_asked; /* unsettled rows that are not asked about */
     struct progress *progress; /* told of each row that waits no more; NULL: nobody is */
-    struct explain *explain;   /* gets the events of its message; NULL: nobody does */
-    uint64_t nobody;           /* ... although their time would have them be: no instance to ask */
+    bool whole; /* no row is decided before its instances have finished: the caller sets it */
+    struct explain *explain; /* gets the events of its message; NULL: nobody does */
+    uint64_t nobody;         /* ... although their time would have them be: no instance to ask */
 };
 
 /* What chooses the rows. */

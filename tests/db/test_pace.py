@@ -108,6 +108,25 @@ def test_what_is_left_in_the_end_fails_loudly(server, runs, tmp_path, damage, to
     assert "5 corrections and 1 campaign's counters written" in text
 
 
+def test_a_campaign_that_is_rightly_left_alone_does_not_fail_it(server, runs, tmp_path):
+    """Its pending rows count as read but not as sent; it was named, and is no news."""
+    db = many(server, tmp_path, 6, campaigns=2)
+    db.sql("UPDATE campaigns_contact SET status = 'pending', sent_at = NULL, read_at = now()"
+           " WHERE whatsapp_message_id IN ('M0', 'M2', 'M4')")
+    done, report = runs.report(db, "--apply", "--verify", *OPEN, "a")
+    assert done.status == 3, done
+    assert sum("left alone" in w for w in report["warnings"]) == 1
+    assert report["messages"]["updated"] == 3
+
+
+def test_a_report_that_cannot_be_written_is_known_before_anything_is(server, runs, tmp_path):
+    db = many(server, tmp_path, 3)
+    for target in (tmp_path / "missing" / "report", tmp_path):
+        done = runs.run(db, "--apply", "-o", target, *OPEN, "a")
+        assert done.status != 0 and str(target) in done.said, done
+        assert statuses(db) == ["sent"] * 3
+
+
 # ---- standbys ---------------------------------------------------------------------------
 
 @pytest.fixture(scope="module")

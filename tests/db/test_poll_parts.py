@@ -62,6 +62,44 @@ def test_what_tells_times_is_judged_whole_before_it_is_written(server, polls):
     assert db.versions() == before
 
 
+def test_a_clock_is_judged_by_rows_that_have_no_sent_at_too(server, polls):
+    """They show nothing of the clock, but must not be written before it is judged."""
+    shop = Shop()
+    campaign, wrong, other = shop.campaign(), shop.instance("wrong"), shop.instance("other")
+    for n in range(20):
+        shop.row(campaign, "A%02d" % n, instance=wrong, sent=NOW - HOUR)
+        shop.knows("wrong", "A%02d" % n, "READ", at=NOW - 4 * HOUR)
+    for n in range(4):  # the first that are asked about
+        shop.row(campaign, "0%d" % n, "sending", sent=None, created=NOW - 2 * HOUR, instance=wrong)
+        shop.knows("wrong", "0%d" % n, "READ", at=NOW - 4 * HOUR)
+    shop.row(campaign, "B", instance=other)
+    shop.knows("other", "B", "READ")
+    db = shop.create(server)
+    polls.serve(shop, version="1.8")
+    arguments = ["--strategy", "message", "--connections", "1", "--batch", "1"]
+    dry = polls.report(db, *arguments)[1]["messages"]["updated"]
+    done, report = polls.report(db, "--apply", *arguments)
+    assert done.status == 3 and report["messages"]["updated"] == dry == 1, done
+    assert sorted(set(statuses(db).values())) == ["read", "sending", "sent"]
+
+
+def test_a_later_record_may_take_a_failure_back(server, polls):
+    """Two records of one id on two pages: what the first says is not all."""
+    shop = Shop()
+    campaign, loja = shop.campaign(), shop.instance("loja")
+    for n in range(3):
+        shop.row(campaign, "M%d" % n, instance=loja, sent=NOW - DAY + n)
+        shop.knows("loja", "M%d" % n, "ERROR", sent=NOW - DAY + n)
+        shop.knows("loja", "M%d" % n, "READ", sent=NOW - DAY - 60 + n)
+    db = shop.create(server)
+    polls.serve(shop)
+    done = polls.run(db, "--apply", "--strategy", "window", "--page-size", "1", "--batch", "1",
+                     "--failed-wins", "unless-delivered")
+    assert done.status == 0, done
+    assert all(r["status"] == "read" and r["failed_at"] is None for r in tables.read(db).rows)
+    assert db.sql("SELECT count(*) FROM campaigns_log WHERE log_type = 'message_failed'").strip() == "0"
+
+
 def test_a_row_asked_about_at_several_is_written_once_by_all_they_said(server, polls):
     """One tells an earlier time, and tells it later: the dry run knew, so must the other."""
     shop = Shop()
