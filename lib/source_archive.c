@@ -49,7 +49,7 @@ struct worker {
 static bool stopped(const struct pool *p)
 {
     return atomic_load_explicit(&p->stop, memory_order_relaxed) ||
-           (p->o->interrupted && *p->o->interrupted);
+           (p->o->interrupted && __atomic_load_n(p->o->interrupted, __ATOMIC_RELAXED));
 }
 
 static int show(struct worker *w, const struct event *ev, struct err *e)
@@ -326,9 +326,14 @@ static int worker_init(struct worker *w, struct pool *p, struct fold *into, stru
 /* The first worker is this thread: with one job no other is started. */
 static int run_workers(struct worker *w, unsigned n, struct err *e)
 {
+    sigset_t all, before;
     unsigned i;
     int status = 0;
 
+    /* Signals are for the main thread, which alone looks at their flag in all
+     * that comes before and after. */
+    (void)sigfillset(&all);
+    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
     for (i = 1; i < n; i++) {
         int code = pthread_create(&w[i].thread, NULL, work, &w[i]);
 
@@ -338,6 +343,7 @@ static int run_workers(struct worker *w, unsigned n, struct err *e)
         }
         w[i].started = true;
     }
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
     (void)work(&w[0]);
     for (i = 1; i < n; i++) {
         if (w[i].started)

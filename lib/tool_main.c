@@ -8,16 +8,21 @@
 #include "pipeline.h"
 #include "source_api.h"
 
+#include <errno.h>
 #include <jansson.h>
 #include <signal.h>
 
 static volatile sig_atomic_t interrupted;
 
-/* The first signal ends the run in order, a second one at once. */
+/* The first signal ends the run in order, a second one at once. Other threads
+ * look at the flag, too. */
 static void on_signal(int number)
 {
-    interrupted = number;
+    int saved = errno;
+
+    __atomic_store_n(&interrupted, number, __ATOMIC_RELAXED);
     (void)signal(number, SIG_DFL);
+    errno = saved;
 }
 
 static void catch_signals(void)
