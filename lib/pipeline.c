@@ -211,11 +211,20 @@ static void put_command(struct pipeline *p, int argc, char *const *argv)
         pipeline_put_undo(p, argv[0]);
         return;
     }
-    if (o->plan_out && !p->warnings.refused)
+    if (o->plan_out && !p->warnings.refused) {
         command_put_acting(&p->command, argv[0], "apply", pipeline_config(o), pipeline_dbname(o),
                            o->fix_total, o->plan_out);
-    else
+        if (o->single_transaction)
+            buf_adds(&p->command, " --single-transaction");
+        if (o->instance_health)
+            buf_adds(&p->command, " --instance-health");
+        if (o->instance_health && options_given(o, "app-zone")) {
+            buf_adds(&p->command, " --app-zone ");
+            command_put_word(&p->command, o->app_zone);
+        }
+    } else {
         command_put_applying(&p->command, argc, argv, o->acts ? 0 : o->tool == TOOL_REPLAY ? 1 : 2);
+    }
     p->run.command = buf_str(&p->command);
 }
 

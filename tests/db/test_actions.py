@@ -188,6 +188,14 @@ def test_the_report_of_a_dry_run_names_the_plan(ten, acts, tmp_path):
     assert {r["status"] for r in everything(ten)} == {"read"}
 
 
+def test_the_command_that_carries_a_plan_out_writes_what_the_run_would_have(ten, acts):
+    done = acts.run(ten, "--plan-out", "plan", "--instance-health", "--app-zone", "UTC",
+                    "--single-transaction", *OPEN, "a")
+    assert done.status == 1, done
+    line = done.out.decode().rstrip().splitlines()[-1]
+    assert line.endswith("plan --single-transaction --instance-health --app-zone UTC"), line
+
+
 def test_rows_that_moved_since_the_plan_are_conflicts_and_left_alone(ten, acts):
     acts.run(ten, "--plan-out", "p.gz", *OPEN, "a")
     move(ten, "M1", "status = 'failed'")
