@@ -59,7 +59,7 @@ static int prepare(struct applying *a, struct err *e)
         a->campaigns[i].written = a->campaigns[i].busy = a->campaigns[i].left_late = false;
     for (i = 0; i < a->n; i++) {
         a->c[i].outcome = OUTCOME_PLANNED;
-        a->state[a->c[i].campaign_index].touched = true;
+        a->state[a->c[i].campaign_index].corrections++;
     }
     a->random = (uint64_t)(clock_monotonic() * 1e6);
     if (prepare_statements(a, e) != 0 || effects_prepare(a, e) != 0 || pace_prepare(a, e) != 0)

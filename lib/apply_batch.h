@@ -9,10 +9,10 @@
 enum fate { FATE_NONE, FATE_SKIPPED, FATE_MOVED, FATE_WRITTEN };
 
 struct campaign_state {
+    size_t corrections;
     size_t open;    /* corrections of the pass under way that no batch has tried */
     size_t put_off; /* corrections that are left to the last pass */
     bool missed;    /* a correction stays unwritten, for a lock or a conflict */
-    bool touched;   /* it has corrections */
     bool recounted; /* by a committed batch of this run */
     bool current;   /* and nothing of it was written after that */
     bool suspect;   /* a batch with it failed for good: something keeps it locked */

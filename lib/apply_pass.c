@@ -2,6 +2,11 @@
 
 #include <stdlib.h>
 
+/* Counting so many rows takes about 50 ms, in which nobody should wait for rows
+ * that are locked; a few of them do not matter. */
+#define APART_ROWS INT64_C(100000)
+#define APART_CORRECTIONS 100
+
 void settle(struct applying *a, size_t i, enum outcome outcome)
 {
     a->c[i].outcome = outcome;
@@ -67,7 +72,19 @@ bool wants_count(const struct applying *a, size_t campaign)
     const struct campaign_state *s = &a->state[campaign];
 
     return !a->campaigns[campaign].left_alone && !s->current &&
-           (s->touched || counters_differ(a, &a->campaigns[campaign]));
+           (s->corrections > 0 || counters_differ(a, &a->campaigns[campaign]));
+}
+
+/* It is so large that transactions of their own recount it, which lock no rows. */
+static bool counted_apart(const struct applying *a, size_t campaign)
+{
+    return !a->o->single_transaction && a->state[campaign].corrections > APART_CORRECTIONS &&
+           a->campaigns[campaign].recomputed.total >= APART_ROWS;
+}
+
+static bool begins_apart(const struct applying *a, size_t campaign)
+{
+    return counted_apart(a, campaign) && !a->state[campaign].recounted;
 }
 
 /* Gathers the next batch, from *pos on. What keeps a campaign locked should
@@ -84,7 +101,8 @@ static void batch_gather(struct applying *a, struct pass *p, struct batch *b, si
         if (pass_over(a, p, i))
             continue;
         if (!same && b->n > 0 &&
-            (a->state[k].suspect || a->state[b->campaigns[b->n_campaigns - 1].index].suspect))
+            (a->state[k].suspect || a->state[b->campaigns[b->n_campaigns - 1].index].suspect ||
+             begins_apart(a, k)))
             break;
         if (!same)
             batch_add_campaign(a, b, k);
@@ -99,7 +117,7 @@ static void gather_counts(struct applying *a, struct pass *p, struct batch *b)
     size_t k;
 
     for (k = 0; p->counts && k < a->n_campaigns; k++) {
-        if (!a->state[k].touched && wants_count(a, k))
+        if (a->state[k].corrections == 0 && wants_count(a, k))
             batch_add_campaign(a, b, k);
     }
     p->counts = false;
@@ -112,7 +130,8 @@ static int campaign_cmp(const void *x, const void *y)
     return ident_cmp(p->id, q->id);
 }
 
-/* A campaign is recounted by its first batch and by its last. It is judged when
+/* A campaign is recounted by its first batch and by its last; a large one before
+ * and, with those that are only to be recounted, after them. It is judged when
  * nothing of it is left to write: what is wrong with it before may be what the
  * rest corrects. */
 static void choose_recounts(const struct applying *a, const struct pass *p, struct batch *b)
@@ -125,7 +144,7 @@ static void choose_recounts(const struct applying *a, const struct pass *p, stru
         const struct campaign_state *s = &a->state[k->index];
         bool completed = s->open <= k->corrections;
 
-        k->recount = !s->recounted || completed;
+        k->recount = !s->recounted || (completed && !counted_apart(a, k->index));
         k->final = completed && (b->last || s->put_off == 0);
         k->judged = k->final && !s->missed;
     }
@@ -237,14 +256,58 @@ void batch_release(struct batch *b)
     free(b->campaigns);
 }
 
+/* Recounts a campaign, which after that is recounted, or passed over because it
+ * stays locked. */
+static int count_ahead(struct applying *a, const struct pass *p, size_t campaign, struct err *e)
+{
+    struct campaign_state *s = &a->state[campaign];
+    enum batch_result r = BATCH_FAILED;
+    struct batch one;
+
+    if (batch_init(&one, 0, 1, e) == 0) {
+        batch_add_campaign(a, &one, campaign);
+        one.campaigns[0].final = one.campaigns[0].judged = false;
+        r = batch_finish(a, &one, e);
+    }
+    batch_release(&one);
+    if (r == BATCH_FAILED)
+        return -1;
+    if (r == BATCH_BUSY) {
+        s->suspect = true;
+        s->given_up = !p->later;
+    }
+    return pace_wait(a, false, e);
+}
+
+/* Passes over what need not be sent, and counts ahead. */
+static int pass_prepare(struct applying *a, struct pass *p, size_t *pos, struct err *e)
+{
+    while (*pos < p->n) {
+        size_t k = a->c[p->at[*pos]].campaign_index;
+
+        if (pass_over(a, p, p->at[*pos])) {
+            (*pos)++;
+            continue;
+        }
+        if (!begins_apart(a, k))
+            break;
+        if (count_ahead(a, p, k, e) != 0)
+            return -1;
+    }
+    return 0;
+}
+
 /* One batch from *pos on; *pos is p->n and the batch empty when all is done. */
 static int pass_step(struct applying *a, struct pass *p, struct batch *b, size_t *pos,
                      struct err *e)
 {
     enum batch_result r;
-    double since = clock_monotonic();
+    double since;
     size_t n;
 
+    if (pass_prepare(a, p, pos, e) != 0)
+        return -1;
+    since = clock_monotonic();
     batch_gather(a, p, b, pos);
     if (*pos == p->n)
         gather_counts(a, p, b);

@@ -17,21 +17,20 @@ import sys
 import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
-sys.path[:0] = [str(ROOT / "tests")]
+sys.path.insert(0, str(ROOT / "tests"))
 
 import pg  # noqa: E402
 import serverlog  # noqa: E402
+import tool  # noqa: E402
 
 ROWS = int(os.environ.get("BENCH_ROWS", "1000000"))
 CORRECTIONS = int(os.environ.get("BENCH_CORRECTIONS", "100000"))
-BUILD = ROOT / os.environ.get("BUILD", "build")
 SETTINGS = dict(serverlog.SETTINGS, fsync="on", synchronous_commit="on", full_page_writes="on",
-                autovacuum="on", shared_buffers="1GB", max_wal_size="4GB", wal_level="replica")
-CONTACTS, CAMPAIGN = "SKIP LOCKED", "FOR NO KEY UPDATE"
+                autovacuum="on", wal_level="replica", shared_buffers="1GB", max_wal_size="4GB")
 
 
 def load(server, directory):
-    subprocess.run([BUILD / "generate", "--seed", "1", "--messages", str(CORRECTIONS), "--rows",
+    subprocess.run([tool.BUILD / "generate", "--seed", "1", "--messages", str(CORRECTIONS), "--rows",
                     str(ROWS), "--lost", "100", "--foreign", "0", "--noise", "0", "--archives",
                     "8", "--campaigns", "1", "--tenants", "1", "--start", "2025-03-03T12:00:00Z",
                     "--fast-load", directory], check=True)
@@ -42,54 +41,51 @@ def load(server, directory):
     return db
 
 
-def held(transaction, words):
-    """Seconds from the statement that locks to the end; the campaign's are locked at its end."""
-    statement = transaction.first(words)
-    if statement is None:
-        return 0
-    return transaction.end - (statement.begin if words == CONTACTS else statement.end)
+def measure(server, db, directory):
+    logged = serverlog.Log(server)
+    env = tool.environment(directory, PGOPTIONS=serverlog.STATEMENTS)
+    subprocess.run([tool.BUILD / "replay", "-q", "-o", "/dev/null", "-d", db.conninfo(), "--apply",
+                    "--recheck", "1"] + sorted((directory / "archives").iterdir()), check=True, env=env)
+    return [t for t in logged.transactions("replay") if campaign(t)]
 
 
-def campaign_held(transaction):
-    for statement in transaction.statements:
-        if CAMPAIGN in statement.text and CONTACTS not in statement.text:
-            return transaction.end - statement.end
-    return 0
+def rows(transaction):
+    """Seconds from locking rows to the end; 0: it locks none."""
+    lock = transaction.first("SKIP LOCKED")
+    return transaction.end - lock.begin if lock else 0
 
 
-def measure(log, db, archives):
-    env = dict(os.environ, PGOPTIONS=serverlog.STATEMENTS)
-    subprocess.run([BUILD / "replay", "-q", "-o", "/dev/null", "-d", db.conninfo(), "--apply",
-                    "--recheck", "1"] + archives, check=True, env=env)
-    return [t for t in log.transactions("replay") if campaign_held(t)]
+def campaign(transaction):
+    """Seconds from locking the campaign to the end."""
+    lock = [s for s in transaction.statements
+            if "FOR NO KEY UPDATE" in s.text and "ORDER BY id" in s.text]
+    return transaction.end - lock[0].end if lock else 0
+
+
+def table(done):
+    counts = [t for t in done if not rows(t)]
+    batches = [t for t in done if rows(t)]
+    print("%s corrections among %s rows of 1 campaign; load average %.2f %.2f %.2f\n" % (
+        (format(CORRECTIONS, ","), format(ROWS, ",")) + os.getloadavg()))
+    print("| transactions | number | seconds, median | longest | rows locked, longest |"
+          " campaign locked, longest |")
+    print("| --- | ---: | ---: | ---: | ---: | ---: |")
+    for name, some in (("batches", batches), ("counts", counts)):
+        print("| %s | %d | %.2f | %.2f | %.2f | %.2f |" % (
+            name, len(some), statistics.median(t.seconds for t in some),
+            max(t.seconds for t in some), max(map(rows, some)), max(map(campaign, some))))
 
 
 def main():
-    for name in [n for n in os.environ if n.startswith("PG")]:
-        del os.environ[name]
     with tempfile.TemporaryDirectory(prefix="reconcile-bench-",
                                      dir=os.environ.get("BENCH_TMP")) as work:
-        work = pathlib.Path(work)
         server = pg.Server(**SETTINGS)
         try:
             server.start()
-            db = load(server, work)
-            done = measure(serverlog.Log(server), db, sorted((work / "archives").iterdir()))
+            work = pathlib.Path(work)
+            table(measure(server, load(server, work), work))
         finally:
             server.stop()
-    columns = (("whole", lambda t: t.seconds), ("its rows locked", lambda t: held(t, CONTACTS)),
-               ("its campaign locked", campaign_held))
-    print("%s corrections among %s rows in 1 campaign, %d transactions\n" % (
-        format(CORRECTIONS, ","), format(ROWS, ","), len(done)))
-    print("| transaction | seconds, median | first | last | recheck | longest |")
-    print("| --- | ---: | ---: | ---: | ---: | ---: |")
-    for name, seconds in columns:
-        values = [seconds(t) for t in done]
-        print("| %s | %.2f | %.2f | %.2f | %.2f | %.2f |" % (
-            name, statistics.median(values), values[0], values[-2], values[-1], max(values)))
-    for n, t in enumerate(done):
-        print(n, " ".join("%s=%.0f" % (s.text.split("\n", 1)[0][:20].replace(" ", "_"),
-                          (s.end - s.begin) * 1000) for s in t.statements), file=sys.stderr)
 
 
 main()

@@ -6,6 +6,7 @@ import time
 import pytest
 
 import pg
+import serverlog
 import tool
 import world as worlds
 from runs import OPEN, stored_counters
@@ -45,6 +46,28 @@ def test_slow_batches_become_small(server, runs, tmp_path):
     assert runs.run(db, "--apply", *OPEN, "a").status == 0
     sizes = batches(db)
     assert sum(sizes) == 3000 and max(sizes[3:-1]) <= 500
+
+
+@pytest.mark.parametrize("stale,apart", [(1200, True), (50, False)])
+def test_a_large_campaign_is_counted_while_no_row_is_locked(watched, runs, tmp_path, stale, apart):
+    """Unless there is so little to correct that nobody would notice."""
+    db = many(watched, tmp_path, stale)
+    db.sql("SET session_replication_role = replica;"
+           "INSERT INTO campaigns_contact (id, status, sent_at, delivered_at, read_at, retry_count,"
+           " created_at, updated_at, campaign_id, contact_id)"
+           " SELECT gen_random_uuid(), 'read', now(), now(), now(), 0, now(), now(), p.id,"
+           " gen_random_uuid() FROM campaigns_campaign p, generate_series(1, 100000)")
+    logged = serverlog.Log(watched)
+    env = tool.environment(tmp_path, PGOPTIONS=serverlog.STATEMENTS)
+    done = runs.run(db, "--apply", *OPEN, "a", env=env)
+    assert done.status == 0, done
+    written = [(t.first("SKIP LOCKED") is not None, t.first("GROUP BY campaign_id") is not None)
+               for t in logged.transactions("replay") if t.first("FOR NO KEY UPDATE")]
+    if apart:
+        assert written == [(False, True), (True, False), (True, False), (False, True)]
+    else:
+        assert written == [(True, True)]
+    assert [c["read"] for c in stored_counters(db).values()] == [100000 + stale]
 
 
 # ---- counting once more -----------------------------------------------------------------
