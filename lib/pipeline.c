@@ -180,12 +180,28 @@ static int run_archives(struct pipeline *p, struct err *e)
     return count_distinct(p, e) < 0 ? -1 : pipeline_write_states(p, e);
 }
 
+/* Before anything is asked or written: can the report be, in the end? What is no
+ * regular file is not opened for nothing. */
+static int try_report(const struct options *o, struct err *e)
+{
+    struct outfile *f;
+    struct stat st;
+
+    if (!o->apply || strcmp(o->output, "-") == 0 ||
+        (stat(o->output, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode)))
+        return 0;
+    if (outfile_open(&f, o->output, 0600, false, e) < 0)
+        return -1;
+    outfile_abort(f);
+    return 0;
+}
+
 static int run_online(struct pipeline *p, struct err *e)
 {
     bool polls = p->o->tool == TOOL_POLL;
     int status;
 
-    if (pipeline_open_journal(p, e) < 0 || connect_store(p, e) < 0)
+    if (pipeline_open_journal(p, e) < 0 || connect_store(p, e) < 0 || try_report(p->o, e) < 0)
         return -1;
     status = polls        ? pipeline_poll(p, e) /* which writes as it goes */
              : p->o->acts ? pipeline_act(p, e)
@@ -253,22 +269,6 @@ static int write_metrics(struct pipeline *p, bool whole, int status, double seco
     return status < e.status && status != EXIT_USAGE ? e.status : status;
 }
 
-/* Before anything is asked or written: can the report be, in the end? What is no
- * regular file is not opened for nothing. */
-static int try_report(const struct options *o, struct err *e)
-{
-    struct outfile *f;
-    struct stat st;
-
-    if (!o->apply || strcmp(o->output, "-") == 0 ||
-        (stat(o->output, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode)))
-        return 0;
-    if (outfile_open(&f, o->output, 0600, false, e) < 0)
-        return -1;
-    outfile_abort(f);
-    return 0;
-}
-
 int pipeline_run(const struct options *o, int argc, char *const *argv, int64_t started,
                  const volatile sig_atomic_t *interrupted)
 {
@@ -281,9 +281,7 @@ int pipeline_run(const struct options *o, int argc, char *const *argv, int64_t s
     log_set_run(p.run.id);
     if (!o->quiet)
         p.progress = progress_new((enum progress_mode)o->progress, o->log_format == 0);
-    status = try_report(o, &failure);
-    if (status == 0)
-        status = o->offline ? run_offline(&p, &failure) : run_online(&p, &failure);
+    status = o->offline ? run_offline(&p, &failure) : run_online(&p, &failure);
     progress_free(p.progress);
     p.progress = NULL;
     if (status < 0) {
