@@ -112,7 +112,7 @@ TESTS := $(TEST_SRC:%.c=$(BUILD)/%)
 .PHONY: all lib tests
 all: $(LIB) $(TOOLS) $(GENERATE) $(COMPLETIONS)
 lib: $(LIB)
-tests: all $(TESTS)
+tests: all $(TESTS) $(BUILD)/tests/measure
 
 # One short line per step; V=1 shows the commands.
 SAY = $(if $(V),,@printf '  %-5s %s\n' $1 $@; )
@@ -192,6 +192,11 @@ $(BUILD)/completions/replay $(BUILD)/completions/reconcile: $(BUILD)/completions
 $(TESTS): %: %.o $(TEST_HELPER_OBJ) $(LIB)
 	$(call SAY,LINK)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(CMOCKA_LIBS) $(PKG_LIBS) -lm
 
+# It forks what it measures, so it is no larger than it must be: no library, no sanitizer.
+$(BUILD)/tests/measure: tests/measure.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call SAY,CC)$(CC) -std=c11 -O2 -Wall -Wextra $(if $(WERROR),-Werror) -o $@ $<
+
 -include $(LIB_OBJ:.o=.d) $(MAIN_OBJ:.o=.d) $(BUILD)/main/completions.d $(GEN_OBJ:.o=.d) $(TEST_OBJ:.o=.d) $(TEST_HELPER_OBJ:.o=.d)
 
 # ---- everything else --------------------------------------------------------
@@ -241,7 +246,7 @@ lint-flags:
 format:
 	clang-format -i $(wildcard lib/*.[ch] replay/*.[ch] reconcile/*.[ch] completions/*.[ch] fixtures/*.[ch] tests/unit/*.[ch])
 
-bench: all
+bench: all $(BUILD)/tests/measure
 	@if [ -f tests/bench/run.sh ]; then exec sh tests/bench/run.sh; \
 	else echo 'no benchmark here: tests/bench/run.sh is missing' >&2; exit 1; fi
 

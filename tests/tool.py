@@ -81,6 +81,19 @@ def run(program, arguments, cwd, stdin=None, **popen):
     return finish(start(program, arguments, cwd, **popen), stdin)
 
 
+def measured(program, line):
+    """The program and arguments that run a program of the build directory under
+    tests/measure.c, which leaves in the file `line` what peak() reads."""
+    return "tests/measure", [line, BUILD / program]
+
+
+def peak(line):
+    """Peak memory in bytes of what ran under measured(), which has to have ended with 0."""
+    _, _, kib, status = pathlib.Path(line).read_text().split()
+    assert status == "0"
+    return int(kib) * 1024
+
+
 def make(*arguments):
     """Runs make in the tree, for the build directory under test, with the caller's variables."""
     env = {k: v for k, v in os.environ.items() if k not in ("MFLAGS", "MAKELEVEL")}

@@ -34,7 +34,8 @@ def say(text):
 class Measured:
     """One command, run many times."""
 
-    measure = None  # the program of measure.c
+    measure = None  # the program of tests/measure.c
+    line = None  # the file it writes
 
     def __init__(self, name, command, ends=(0,)):
         self.name = name
@@ -45,13 +46,12 @@ class Measured:
         self.peak = []
 
     def run(self):
-        line = self.measure.with_suffix(".line")
-        done = subprocess.run([self.measure, line] + self.command, stdin=subprocess.DEVNULL,
+        done = subprocess.run([self.measure, self.line] + self.command, stdin=subprocess.DEVNULL,
                               stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
                               check=False)
         if done.returncode != 0:
             raise SystemExit("bench: measure: " + done.stderr)
-        seconds, cpu, peak, status = line.read_text().split()
+        seconds, cpu, peak, status = self.line.read_text().split()
         if int(status) not in self.ends:
             raise SystemExit("bench: %s: status %s\n%s" % (
                 " ".join(self.command), status, done.stderr))
@@ -429,9 +429,8 @@ def main():
     work = pathlib.Path(tempfile.mkdtemp(prefix="reconcile-bench-",
                                          dir=os.environ.get("BENCH_TMP")))
     try:
-        Measured.measure = work / "measure"
-        subprocess.run([os.environ.get("CC", "cc"), "-O2", "-o", Measured.measure,
-                        ROOT / "tests/bench/measure.c"], check=True)
+        Measured.measure = build / "tests" / "measure"
+        Measured.line = work / "measured"
         with published("machine"):
             machine(build)
         for name, what, options in SETS:

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Measures reconcile poll against the stub of Evolution on the same machine; prints Markdown.
 
-    make && tests/bench/poll.py [--messages 300000] [--unsettled 100000]
+    make tests && tests/bench/poll.py [--messages 300000] [--unsettled 100000]
                                 [--strategies window,message,auto,...] [--page-size N]
                                 [--apply] [--runs N]
 
@@ -104,20 +104,13 @@ class Server(gateway.Gateway):
         self._command[where] = str(state)
 
 
-def build_measure(directory):
-    """The program that measures another: Python's own memory would count as its child's."""
-    program = directory / "measure"
-    subprocess.run(["cc", "-O2", "-o", program, ROOT / "tests" / "bench" / "measure.c"], check=True)
-    return program
-
-
 def run(db, url, directory, strategy, arguments):
     """(seconds, CPU seconds, peak in MiB, report) of one poll."""
     env = {k: v for k, v in tool.environment(directory).items() if not k.lower().endswith("_proxy")}
     env.update(EVOLUTION_API_KEY=gateway.KEY, EVOLUTION_API_URL=url, no_proxy="127.0.0.1",
                RECONCILE_NOW="2026-06-02T12:00:00Z")
     target, line = directory / "report.json", directory / "line"
-    command = [directory / "measure", line, tool.BUILD / "reconcile", "poll", "-d", db.conninfo(),
+    command = [tool.BUILD / "tests/measure", line, tool.BUILD / "reconcile", "poll", "-d", db.conninfo(),
                "--strategy", strategy, "--format", "json", "-o", target] + arguments
     subprocess.run(command, env=env, check=True, stdin=subprocess.DEVNULL,
                    stdout=subprocess.DEVNULL)
@@ -164,7 +157,6 @@ def main(arguments):
         directory = pathlib.Path(name)
         try:
             server.start()
-            build_measure(directory)
             say("making %d messages" % o.messages)
             write_state(directory / "state.csv", o.messages)
             sql = database_sql(pg.VARIANTS["deployed"], o.messages, o.unsettled)

@@ -20,19 +20,18 @@ WANTED = worlds.line("i", "K", "READ", "2025-10-20T10:00:00Z")
 
 def peak(tmp_path, arguments, chunks):
     """Peak memory in bytes of replay reading chunks on stdin, and its report's input."""
-    env = tool.environment(tmp_path)
-    run = tool.start("replay", ["--offline", "--format", "json", "-o", "r.json"] + arguments + ["-"],
-                     tmp_path, env, stdin=subprocess.PIPE)
+    measure, prefix = tool.measured("replay", tmp_path / "measured")
+    run = tool.start(measure, prefix + ["--offline", "--format", "json", "-o", "r.json"] + arguments
+                     + ["-"], tmp_path, stdin=subprocess.PIPE)
     for chunk in chunks:
         run.stdin.write(chunk)
     run.stdin.close()
     errors = run.stderr.read()
-    _, status, usage = os.wait4(run.pid, 0)
-    run.returncode = os.waitstatus_to_exitcode(status)
     run.stdout.close()
     run.stderr.close()
-    assert run.returncode == 0, errors
-    return usage.ru_maxrss * 1024, json.loads((tmp_path / "r.json").read_text())["input"]
+    assert run.wait() == 0, errors
+    counts = json.loads((tmp_path / "r.json").read_text())["input"]
+    return tool.peak(tmp_path / "measured"), counts
 
 
 def huge_record(size):

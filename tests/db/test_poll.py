@@ -188,6 +188,15 @@ class Polls(Runs):
         return tool.start("reconcile", [self.command, "-d", db.conninfo(user)] + at_once(arguments),
                           self.directory, env or self.environment(), **popen)
 
+    def peak(self, db, *arguments):
+        """Peak memory in bytes of a run that ends well."""
+        line = self.directory / "measured"
+        measure, prefix = tool.measured("reconcile", line)
+        done = tool.run(measure, prefix + [self.command, "-d", db.conninfo()] + at_once(arguments),
+                        self.directory, env=self.environment())
+        assert done.status == 0, done
+        return tool.peak(line)
+
     def serve(self, shop, **how):
         """Starts a server that knows the shop's messages; later runs ask it."""
         directory = self.directory / ("gateway-%d" % len(self.gateways))
