@@ -59,6 +59,7 @@ void actions_journal_scope(struct actions_journal *j, const struct campaign_resu
 /* Those of struct apply_journal; ctx is the journal. */
 int actions_journal_intent(void *ctx, int64_t xid, const struct correction *const *c, size_t n,
                            struct err *e);
+void actions_journal_withdrawn(void *ctx);
 int actions_journal_committed(void *ctx, struct err *e);
 
 /* Has a batch been entered? Then revert has something to look at. */

@@ -23,6 +23,7 @@ struct actions_journal {
     const struct campaign_result *campaigns;
     size_t n_campaigns;
     uint64_t batch;   /* number of the last one */
+    off_t before;     /* bytes before it; 0: there was nothing */
     off_t length;     /* bytes of whole members */
     off_t end;        /* bytes written */
     bool used;        /* a batch has been entered */
@@ -82,7 +83,7 @@ int actions_journal_open(struct actions_journal **journal, const char *path,
     j->origin = o;
     j->path = strdup(path);
     if (!j->path ||
-        deflateInit2(&j->z, Z_DEFAULT_COMPRESSION, Z_DEFLATED, GZIP_WINDOW + GZIP_WRAPPER,
+        deflateInit2(&j->z, Z_BEST_SPEED, Z_DEFLATED, GZIP_WINDOW + GZIP_WRAPPER,
                      DEFLATE_MEMORY, Z_DEFAULT_STRATEGY) != Z_OK) {
         free(j->path);
         free(j);
@@ -188,7 +189,7 @@ static int create(struct actions_journal *j)
     return end_member(j);
 }
 
-/* Takes back what is no whole member, and the file if there is none. */
+/* Takes back what follows the whole members, and the file where no batch is in it. */
 static void take_back(struct actions_journal *j)
 {
     buf_clear(&j->lines);
@@ -232,6 +233,7 @@ int actions_journal_intent(void *ctx, int64_t xid, const struct correction *cons
                            struct err *e)
 {
     struct actions_journal *j = ctx;
+    off_t before = j->used ? j->length : 0;
     int reason = j->fd < 0 ? create(j) : 0;
 
     if (reason)
@@ -241,9 +243,21 @@ int actions_journal_intent(void *ctx, int64_t xid, const struct correction *cons
         return -1;
     }
     j->batch++;
+    j->before = before;
     j->used = true;
     j->unsynced = false;
     return 0;
+}
+
+/* Without the entry nobody has to ask the server about it, which forgets. */
+void actions_journal_withdrawn(void *ctx)
+{
+    struct actions_journal *j = ctx;
+
+    j->batch--;
+    j->length = j->before;
+    j->used = j->before > 0;
+    take_back(j);
 }
 
 int actions_journal_committed(void *ctx, struct err *e)

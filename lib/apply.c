@@ -57,9 +57,16 @@ static int prepare(struct applying *a, struct err *e)
         return err_oom(e);
     for (i = 0; i < a->n_campaigns; i++)
         a->campaigns[i].written = a->campaigns[i].busy = a->campaigns[i].left_late = false;
+    for (i = 0; i < a->n_campaigns; i++)
+        a->state[i].last_read = TIME_NONE;
     for (i = 0; i < a->n; i++) {
+        struct campaign_state *s = &a->state[a->c[i].campaign_index];
+
         a->c[i].outcome = OUTCOME_PLANNED;
-        a->state[a->c[i].campaign_index].corrections++;
+        if (s->corrections++ == 0)
+            s->first = i;
+        if (a->c[i].after.at[M_READ] > s->last_read)
+            s->last_read = a->c[i].after.at[M_READ];
     }
     a->random = (uint64_t)(clock_monotonic() * 1e6);
     if (prepare_statements(a, e) != 0 || effects_prepare(a, e) != 0 || pace_prepare(a, e) != 0)
@@ -121,11 +128,49 @@ static int write_later(struct applying *a, const struct pass *first, struct err 
     return rc == 0 ? pass_run(a, &last, e) : -1;
 }
 
+struct newest {
+    int64_t last_read;
+    size_t campaign;
+};
+
+static int newest_cmp(const void *x, const void *y)
+{
+    const struct newest *p = x, *q = y;
+
+    if (p->last_read != q->last_read)
+        return p->last_read > q->last_read ? -1 : 1;
+    return (p->campaign > q->campaign) - (p->campaign < q->campaign);
+}
+
+/* The corrections of the campaign last read first: it is what people look at, and a contact's last
+ * interaction, in a table with many indexes, is moved once and not by each campaign in turn. */
+static int newest_first(const struct applying *a, size_t *at, struct err *e)
+{
+    struct newest *order = calloc(a->n_campaigns + 1, sizeof *order);
+    size_t i, k, n = 0;
+
+    if (!order)
+        return err_oom(e);
+    for (k = 0; k < a->n_campaigns; k++) {
+        if (a->state[k].corrections > 0)
+            order[n++] = (struct newest){a->state[k].last_read, k};
+    }
+    if (n > 0)
+        qsort(order, n, sizeof *order, newest_cmp);
+    for (k = 0; k < n; k++) {
+        const struct campaign_state *s = &a->state[order[k].campaign];
+
+        for (i = 0; i < s->corrections; i++)
+            *at++ = s->first + i;
+    }
+    free(order);
+    return 0;
+}
+
 static int write_corrections(struct applying *a, struct err *e)
 {
     bool single = a->o->single_transaction;
     struct pass p = {.n = a->n, .counts = single};
-    size_t i;
     int rc = -1;
 
     p.at = calloc(a->n + 1, sizeof *p.at);
@@ -134,8 +179,8 @@ static int write_corrections(struct applying *a, struct err *e)
         (void)err_oom(e);
         goto out;
     }
-    for (i = 0; i < a->n; i++)
-        p.at[i] = i;
+    if (newest_first(a, p.at, e) != 0)
+        goto out;
     rc = pass_run(a, &p, e);
     if (rc == 0 && !single)
         rc = write_later(a, &p, e);

@@ -68,6 +68,8 @@ struct apply_journal {
      * committed. On disk before it returns 0; -1 rolls the batch back. */
     int (*intent)(void *ctx, int64_t xid, const struct correction *const *c, size_t n,
                   struct err *e);
+    /* They were rolled back after all. */
+    void (*withdrawn)(void *ctx);
     /* They are committed. -1 ends the run after this batch, which stays. */
     int (*committed)(void *ctx, struct err *e);
     void *ctx;

@@ -76,18 +76,32 @@ static int take_xid(void *ctx, const struct slice *v, size_t n, struct err *e)
     return 0;
 }
 
-/* Tells the journal what this transaction has written. */
-static int tell_intent(struct applying *a, const struct batch *b, bool *told, struct err *e)
+/* What the journal will be told: which transaction has written the batch. */
+static int tell_later(struct applying *a, const struct batch *b, struct err *e)
 {
+    struct pg_query q = {"read the transaction's id", sql_xid, NULL, 0, take_xid, &a->xid};
+    size_t i;
+
+    a->untold = NULL;
+    for (i = 0; i < b->n && !a->untold; i++) {
+        if (a->o->journal && a->fate[b->at[i]] == FATE_WRITTEN)
+            a->untold = b;
+    }
+    a->xid = -1;
+    return a->untold ? pg_run(a->pg, &q, e) : 0;
+}
+
+int batch_tell(void *ctx, struct err *e)
+{
+    struct applying *a = ctx;
+    const struct batch *b = a->untold;
     const struct apply_journal *j = a->o->journal;
-    int64_t xid = -1;
-    struct pg_query q = {"read the transaction's id", sql_xid, NULL, 0, take_xid, &xid};
     const struct correction **c;
     size_t i, n = 0;
-    int rc = 0;
+    int rc;
 
-    *told = false;
-    if (!j || b->n == 0)
+    a->untold = NULL;
+    if (!b)
         return 0;
     c = malloc(b->n * sizeof *c);
     if (!c)
@@ -100,32 +114,35 @@ static int tell_intent(struct applying *a, const struct batch *b, bool *told, st
         w->ascii_error = a->ascii_errors && !slice_eq(w->before.error, w->after.error);
         c[n++] = w;
     }
-    if (n > 0)
-        rc = pg_run(a->pg, &q, e);
-    if (rc == 0 && n > 0) {
-        rc = j->intent(j->ctx, xid, c, n, e);
-        *told = rc == 0;
-    }
+    rc = j->intent(j->ctx, a->xid, c, n, e);
+    a->told = rc == 0;
     free(c);
     return rc;
 }
 
+/* The batch is certainly not in the database. */
+static void take_back(struct applying *a)
+{
+    if (a->told)
+        a->o->journal->withdrawn(a->o->journal->ctx);
+    a->told = false;
+}
+
 static enum batch_result attempt(struct applying *a, struct batch *b, struct err *e)
 {
-    bool unknown = false, told;
+    bool unknown = false;
 
-    a->broken = false;
+    a->broken = a->told = false;
     if (begin(a, e) != 0 || write_rows(a, b, e) != 0)
         return BATCH_FAILED;
     if (!a->broken && counters_write(a, b, e) != 0)
         return BATCH_FAILED;
     if (a->broken)
         return BATCH_AGAIN;
-    if (effects_write(a, b, e) != 0)
-        return BATCH_FAILED;
-    if (tell_intent(a, b, &told, e) != 0)
+    if (tell_later(a, b, e) != 0 || effects_write(a, b, e) != 0 || batch_tell(a, e) != 0)
         return BATCH_FAILED;
     if (pg_commit(a->pg, &unknown, e) != 0) {
+        a->told = a->told && !unknown;
         if (unknown) {
             char reason[sizeof e->text];
 
@@ -135,7 +152,7 @@ static enum batch_result attempt(struct applying *a, struct batch *b, struct err
         }
         return BATCH_FAILED;
     }
-    a->halted = told && a->o->journal->committed(a->o->journal->ctx, e) != 0;
+    a->halted = a->told && a->o->journal->committed(a->o->journal->ctx, e) != 0;
     return BATCH_COMMITTED;
 }
 
@@ -165,6 +182,7 @@ enum batch_result batch_write(struct applying *a, struct batch *b, struct err *e
             return r;
         }
         pg_rollback(a->pg);
+        take_back(a);
         if (r == BATCH_AGAIN)
             return r;
         if (encoding_refused(a))

@@ -9,7 +9,8 @@
 enum fate { FATE_NONE, FATE_SKIPPED, FATE_MOVED, FATE_WRITTEN };
 
 struct campaign_state {
-    size_t corrections;
+    size_t corrections, first; /* they follow one another */
+    int64_t last_read;         /* the latest read_at of them; TIME_NONE: none has one */
     size_t open;    /* corrections of the pass under way that no batch has tried */
     size_t put_off; /* corrections that are left to the last pass */
     bool missed;    /* a correction stays unwritten, for a lock or a conflict */
@@ -49,6 +50,9 @@ struct applying {
     struct apply_sql sql;
     struct buf data;                 /* what is being sent */
     struct buf text;                 /* JSON on its way there */
+    const struct batch *untold;      /* of which the journal is to be told; NULL: it has been */
+    bool told;                       /* it has, and the batch is not known to be committed */
+    int64_t xid;                     /* of the batch's transaction */
     size_t size;                     /* of the next batch */
     struct lag_mark mark[LAG_MARKS]; /* the latest, at n_marks - 1 modulo their number */
     size_t n_marks;
@@ -72,7 +76,7 @@ struct batch_campaign {
 };
 
 struct batch {
-    size_t *at; /* corrections, ascending */
+    size_t *at; /* corrections, as those of a pass */
     size_t n;
     struct batch_campaign *campaigns; /* by id */
     size_t n_campaigns;
@@ -90,10 +94,13 @@ enum batch_result {
  * and the campaigns' results say what is in the database. */
 enum batch_result batch_write(struct applying *a, struct batch *b, struct err *e);
 
+/* Tells the journal of the batch, once; ctx is a struct applying. */
+int batch_tell(void *ctx, struct err *e);
+
 /* ---- apply_pass.c: corrections in batches ---- */
 
 struct pass {
-    size_t *at; /* corrections to write, ascending */
+    size_t *at; /* corrections to write, each campaign's together and ascending */
     size_t n;
     size_t *later; /* those that could not be written, with room for n; NULL: the last pass */
     size_t n_later;
@@ -156,6 +163,8 @@ enum effect { EFFECT_DELIVERED = 1, EFFECT_READ = 2, EFFECT_FAILED = 4 };
 uint8_t effects_of(const struct correction *c, uint8_t *exact);
 
 int effects_prepare(struct applying *a, struct err *e); /* the statements */
+
+/* The first statement runs while batch_tell does. */
 int effects_write(struct applying *a, const struct batch *b, struct err *e);
 
 /* ---- apply_counters.c: the campaigns, within a transaction ---- */

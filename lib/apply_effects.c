@@ -115,7 +115,7 @@ static int write_some(struct applying *a, const struct batch *b, struct pg_query
     params[0] =
         (struct pg_param){schema_array_type(a->schema->contact_id), {a->data.data, a->data.len}};
     q->params = params;
-    return pg_run(a->pg, q, e);
+    return pg_run_meanwhile(a->pg, q, batch_tell, a, e);
 }
 
 static int write_health(struct applying *a, const struct batch *b, struct err *e)

@@ -327,11 +327,19 @@ static int hand_over(const struct pg_query *q, const PGresult *r, struct err *e)
 
 int pg_run(struct pg *g, const struct pg_query *q, struct err *e)
 {
+    return pg_run_meanwhile(g, q, NULL, NULL, e);
+}
+
+int pg_run_meanwhile(struct pg *g, const struct pg_query *q,
+                     int (*meanwhile)(void *ctx, struct err *e), void *ctx, struct err *e)
+{
     PGresult *r;
     int rc = 0;
 
     if (ready(g, q->what, e) != 0 || send_query(g, q, e) != 0)
         return -1;
+    if (meanwhile && meanwhile(ctx, e) != 0)
+        return abandon(g, q->what);
     for (;;) {
         if (next_result(g, q->what, &r, e) != 0)
             return -1;

@@ -55,6 +55,11 @@ struct pg_query {
 /* Rows arrive as the server sends them, so memory does not grow with them. */
 int pg_run(struct pg *g, const struct pg_query *q, struct err *e);
 
+/* The same, with something to do while the server works on it: `meanwhile` must
+ * not use the connection; -1 with *e filled stops the statement. */
+int pg_run_meanwhile(struct pg *g, const struct pg_query *q,
+                     int (*meanwhile)(void *ctx, struct err *e), void *ctx, struct err *e);
+
 /* Statements without parameters whose rows do not matter, in one round trip. */
 int pg_script(struct pg *g, const char *what, const char *sql, struct err *e);
 

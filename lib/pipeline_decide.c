@@ -338,8 +338,8 @@ int pipeline_apply(struct pipeline *p, struct err *e)
     bool reverts = p->o->tool == TOOL_REVERT;
     const struct apply_effects effects = {p->run.id, p->o->instance_health, p->o->app_zone_table,
                                           put_evidence, p};
-    const struct apply_journal journal = {actions_journal_intent, actions_journal_committed,
-                                          p->journal};
+    const struct apply_journal journal = {actions_journal_intent, actions_journal_withdrawn,
+                                          actions_journal_committed, p->journal};
     const struct apply_options ao = {
         .batch = (size_t)p->o->batch,
         .single_transaction = p->o->single_transaction,
