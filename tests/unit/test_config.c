@@ -167,6 +167,7 @@ static void only_a_regular_file_that_is_ours_to_write_is_read(void **state)
     struct err e = ERR_INIT;
 
     (void)state;
+    config_release(&config);
     write_bytes("a = b\n", 6);
     assert_int_equal(chmod(path, 0646), 0);
     assert_int_equal(config_read(&config, path, true, &e), -1);
