@@ -59,6 +59,23 @@ def test_a_page_names_the_same_arguments_and_defaults_as_help(page, tmp_path):
                 assert re.search(r"(?<!\w)%s(?!\w)" % re.escape(default.group(1)), entry), (name, default)
 
 
+# Set and put back, to ask the time zone database with.
+NOT_HEEDED = {"TZ"}
+
+
+def test_the_pages_name_every_variable_that_is_read():
+    """Each page those of its program: a replay asks no gateway, and nothing else keeps records."""
+    code = "\n".join(p.read_text() for p in sorted(tool.ROOT.glob("lib/*.c")))
+    read = set(re.findall(r'getenv\("(\w+)"\)', code)) - NOT_HEEDED
+    assert {"NO_COLOR", "HOME"} <= read
+    named = {page: set(re.findall(r"[A-Z_]+", " ".join(re.findall(
+        r"^\.It Ev (.*)", source(page), re.MULTILINE)))) for page in TOOLS}
+    assert read - set().union(*named.values()) == set()
+    only = {"replay.1": {"EVOLUTION_API_URL", "EVOLUTION_API_KEY"}, "reconcile.1": {"TMPDIR"}}
+    for page, names in named.items():
+        assert read - names == only[page], page
+
+
 def members(value):
     """Every key of a JSON value whose keys are names and not data."""
     found = set()
