@@ -12,6 +12,16 @@ import tool
 NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 LABEL_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 TYPES = ("counter", "gauge", "histogram", "summary", "untyped")
+# What promtool check metrics finds fault with in a name: units that are no base units, with any
+# prefix, and units that are cut short.
+UNITS = {"minutes", "hours", "days", "weeks", "kelvins", "fahrenheit", "rankine", "inches", "yards",
+         "miles", "bits", "calories", "pounds", "ounces"}
+BASE_UNITS = ("amperes", "bytes", "celsius", "grams", "joules", "kelvin", "meters", "metres",
+              "seconds", "volts")
+PREFIXES = ("pico", "nano", "micro", "milli", "centi", "deci", "deca", "hecto", "kilo", "kibi",
+            "mega", "mibi", "giga", "gibi", "tera", "tebi", "peta", "pebi")
+UNITS |= {p + unit for p in PREFIXES for unit in UNITS.union(BASE_UNITS)}
+CUT_SHORT = {"s", "ms", "us", "ns", "sec", "b", "kb", "mb", "gb", "tb", "pb", "m", "h", "d"}
 NUMBER = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?|[-+]?Inf|NaN")
 
 
@@ -100,17 +110,25 @@ class Parser:
         self.values[series] = float(words[0])
 
     def judge(self):
-        """What the description leaves open and we do not."""
+        """What the description leaves open, and promtool check metrics or we do not."""
         for name, metric in self.metrics.items():
             if not metric.help or metric.type not in ("counter", "gauge") or not metric.samples:
                 raise Malformed("%s: without help, type or samples" % name)
-            if set(name.split("_")) & set(TYPES):
-                raise Malformed("%s: promtool wants no type in a name" % name)
+            words = name.lower().split("_")
+            for bad, why in ((TYPES, "a type"), (UNITS, "no base unit"),
+                             (CUT_SHORT, "a unit cut short")):
+                if set(words[1:]) & set(bad):
+                    raise Malformed("%s: %s in a name" % (name, why))
             if (metric.type == "counter") != name.endswith("_total"):
                 raise Malformed("%s: a counter's name ends in _total, and no other" % name)
-        for (name, _), value in self.values.items():
+            if words[-1] in ("bucket", "count", "sum"):
+                raise Malformed("%s: a suffix of histograms and summaries" % name)
+        for (name, labels), value in self.values.items():
             if name not in self.metrics or not value >= 0:
                 raise Malformed("%s: without a metric, or below 0" % name)
+            names = [name] + [label for label, _ in labels]
+            if any(re.search("[a-z][A-Z]|:", n) for n in names) or {"le", "quantile"} & set(names):
+                raise Malformed("%s: a colon, camelCase, or a label of histograms" % name)
 
 
 def parse(text):

@@ -176,7 +176,7 @@ BAD = [
     ("# HELP x y\nx 1\n", "without help, type"),
     ("# HELP x y\n# TYPE x counter\nx 1\n", "_total"),
     (GAUGE.replace("x ", "x_total ") + "x_total 1\n", "_total"),
-    (GAUGE.replace("x ", "x_counter ") + "x_counter 1\n", "no type in a name"),
+    (GAUGE.replace("x ", "x_counter ") + "x_counter 1\n", "a type in a name"),
     (GAUGE + 'x{a="1"} 1\nx{a="1"} 2\n', "twice"),
     (GAUGE + 'x{a="1",a="2"} 1\n', "twice"),
     (GAUGE + 'x{a="1" b="2"} 1\n', "no comma"),
@@ -188,7 +188,14 @@ BAD = [
     ("# HELP x y\n# TYPE x gauges\nx 1\n", "no type"),
     (GAUGE + 'x{a="1"} 1\n# HELP y z\n# TYPE y gauge\ny 1\nx{a="2"} 1\n', "apart"),
     (GAUGE + "1x 1\n", "no metric's name"),
-]
+] + [(GAUGE.replace("x ", name + " ") + name + " 1\n", why) for name, why in (
+    # What promtool check metrics complains of besides.
+    ("x_milliseconds", "no base unit"), ("x_kilobytes_read", "no base unit"),
+    ("x_hours", "no base unit"), ("x_ms", "cut short"), ("x_mb_read", "cut short"),
+    ("x_bucket", "a suffix of histograms"), ("x_count", "a suffix"), ("x_sum", "a suffix"),
+    ("x:y", "a colon"), ("lastRun", "camelCase"))] + [
+    (GAUGE + 'x{%s="1"} 1\n' % label, "a label of histograms")
+    for label in ("le", "quantile", "exitStatus")]
 
 
 @pytest.mark.parametrize("text,why", BAD)
