@@ -2,6 +2,7 @@
 
 #include "log.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 
 #define REBUILD_SLACK (10 * 60 * US_PER_SECOND)
@@ -45,13 +46,21 @@ static void warn_of_clock(struct warnings *w, const struct judge *j, uint32_t i,
 {
     const struct judge_clock *c = &j->clock[i];
     int size = abs(minutes);
+    char why[128];
 
+    if (judge_clock_has_early_rows(c))
+        (void)snprintf(why, sizeof why,
+                       "%" PRIu64 " of %" PRIu64
+                       " messages have events more than 10 minutes before "
+                       "their sent_at",
+                       c->early, c->rows);
+    else
+        (void)snprintf(why, sizeof why, "most of its webhooks came more than 10 minutes %s it",
+                       minutes < 0 ? "before" : "after");
     warnings_add(w,
-                 "instance \"%s\": its date_time seems off: %llu of %llu messages have events "
-                 "more than 10 minutes before their sent_at; adding %c%02d:%02d would close "
-                 "it (see --date-time-zone)",
-                 j->clock_names.name[i].p, (unsigned long long)c->early,
-                 (unsigned long long)c->rows, minutes < 0 ? '-' : '+', size / 60, size % 60);
+                 "instance \"%s\": its date_time seems off: %s; adding %c%02d:%02d would close it "
+                 "(see --date-time-zone)",
+                 j->clock_names.name[i].p, why, minutes < 0 ? '-' : '+', size / 60, size % 60);
 }
 
 int check_clocks(struct warnings *w, struct judge *j, bool apply, bool accept_clock, struct err *e)

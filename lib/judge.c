@@ -300,6 +300,11 @@ static int32_t round_to_quarter(int32_t minutes)
     return up / 15 * 15;
 }
 
+bool judge_clock_has_early_rows(const struct judge_clock *c)
+{
+    return 5 * c->early > c->rows;
+}
+
 bool judge_clock_is_wrong(const struct judge_clock *c, int32_t *minutes)
 {
     int32_t lag, early;
@@ -310,7 +315,7 @@ bool judge_clock_is_wrong(const struct judge_clock *c, int32_t *minutes)
         *minutes = round_to_quarter(lag);
         return true;
     }
-    if (5 * c->early > c->rows && histogram_median(&c->early_by, &early)) {
+    if (judge_clock_has_early_rows(c) && histogram_median(&c->early_by, &early)) {
         *minutes = round_to_quarter(early);
         return true;
     }

@@ -70,4 +70,7 @@ int judge_again(void *ctx, const struct store_row *now, struct correction *c, st
  * it, rounded to 15 minutes. */
 bool judge_clock_is_wrong(const struct judge_clock *c, int32_t *minutes);
 
+/* Do more than a fifth of its rows say so? Else received times do. */
+bool judge_clock_has_early_rows(const struct judge_clock *c);
+
 #endif
