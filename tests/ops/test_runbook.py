@@ -18,20 +18,21 @@ DOCS = tool.ROOT / "docs"
 PAGES = ["operations.md", "capture.md"]
 USAGE, FAILED = 2, 4
 CRON_SCHEDULE = re.compile(r"^(?:[\d*]+ ){5}")
+AS_A_JOB = re.compile(r"^sudo -u reconcile env ((?:[A-Z_]+=\S+\s+)+)")
 
 
 def blocks(page):
     """The lines of each fenced block of a page."""
     text = (DOCS / page).read_text()
-    return [block.split("\n")[:-1] for block in re.findall(r"^```\w*\n(.*?)^```", text,
-                                                           re.MULTILINE | re.DOTALL)]
+    return [re.sub(r"\s*\\\n\s*", " ", block).split("\n")[:-1]
+            for block in re.findall(r"^```\w*\n(.*?)^```", text, re.MULTILINE | re.DOTALL)]
 
 
 def commands():
     """(page, command line) of every line that calls a program of ours."""
     for page in PAGES:
         for line in (line for block in blocks(page) for line in block):
-            line = CRON_SCHEDULE.sub("", line).replace(r"\%", "%")
+            line = AS_A_JOB.sub("", CRON_SCHEDULE.sub("", line)).replace(r"\%", "%")
             for part in line.split(" | "):
                 if part.split(" ")[0] in ("replay", "reconcile") and ": " not in part[:20]:
                     yield page, part
@@ -44,6 +45,16 @@ def test_the_pages_have_commands():
     assert len(COMMANDS) >= 15
     assert {part.split()[1] for _, part in COMMANDS if part.startswith("reconcile")} >= {
         "poll", "audit"}
+
+
+def test_what_a_job_wrote_is_undone_with_the_settings_of_jobs():
+    """Where the runs of the crontab find the database and their journals."""
+    lines = [line for block in blocks("operations.md") for line in block if AS_A_JOB.match(line)]
+    assert len(lines) == 1 and " reconcile revert -n " in lines[0]
+    named = AS_A_JOB.match(lines[0]).group(1).split()
+    crontab = (tool.ROOT / "cron/crontab").read_text().splitlines()
+    wanted = [line for line in crontab if re.match("PG|STATE_DIRECTORY", line)]
+    assert sorted(named) == sorted(wanted) and len(named) == 4
 
 
 @pytest.fixture
