@@ -184,6 +184,18 @@ class Server:
             self.process.wait(60)
         shutil.rmtree(self.home, ignore_errors=True)
 
+    def crash(self, cut=None):
+        """Every process of it ends at once; then it starts again and recovers.
+
+        A connection just being made can outlive the signal and keep the server from ending: cut()
+        is called to break those that the caller holds.
+        """
+        self.process.send_signal(signal.SIGQUIT)
+        if cut:
+            cut()
+        self.process.wait(60)
+        self._run()
+
     def database(self, name, variant=None):
         return Database(self, name, variant)
 
