@@ -269,6 +269,16 @@ static int write_metrics(struct pipeline *p, bool whole, int status, double seco
     return status < e.status && status != EXIT_USAGE ? e.status : status;
 }
 
+/* The status says that it was interrupted, and no error says what became of it. */
+static void tell_too_late(const struct pipeline *p)
+{
+    if (p->run.applied)
+        log_warning("interrupted when all was done: %llu correction(s) had been committed",
+                    (unsigned long long)p->run.messages.updated);
+    else
+        log_warning("interrupted when all was done");
+}
+
 int pipeline_run(const struct options *o, int argc, char *const *argv, int64_t started,
                  const volatile sig_atomic_t *interrupted)
 {
@@ -304,8 +314,11 @@ int pipeline_run(const struct options *o, int argc, char *const *argv, int64_t s
             status = second.status;
         }
     }
-    if (*interrupted)
+    if (*interrupted) {
         status = EXIT_SIGNAL + (int)*interrupted;
+        if (failure.status == 0)
+            tell_too_late(&p);
+    }
     status = write_metrics(&p, failure.status == 0 || p.tells, status, clock_monotonic() - since);
     log_set_run(NULL);
     pipeline_release(&p);

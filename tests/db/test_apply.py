@@ -8,6 +8,7 @@ import time
 import pytest
 
 import archives
+import pgproxy
 import tables
 import tool
 import world as worlds
@@ -295,6 +296,19 @@ def test_a_signal_rolls_back_the_batch_under_way(ten, runs, name, status, mode):
     done = runs.run(ten, "--apply", *OPEN, "a")
     assert done.status == 0, done
     assert statuses(ten) == ["read"] * 10
+
+
+def test_a_signal_that_comes_too_late_is_told_with_what_was_done(ten, runs):
+    """In the last COMMIT, say: the report is whole, and yet the status is not that of success."""
+    with pgproxy.Proxy(ten.server) as proxy:
+        through = proxy.database(ten.name, "deployed")
+        run = runs.start(through, "--apply", *OPEN, "a")
+        last = pgproxy.Moment(pgproxy.COMMIT, 1, pgproxy.ANSWERED)
+        proxy.watch(run, last, lambda: run.send_signal(signal.SIGTERM))
+        done = tool.finish(run)
+    assert proxy.struck and statuses(ten) == ["read"] * 10
+    assert done.status == 143 and b"10 corrections" in done.out, done
+    assert "interrupted" in done.said and "10 correction(s) had been committed" in done.said
 
 
 def test_a_pasted_statement_timeout_does_not_cut_the_run(ten, runs, tmp_path):
