@@ -6,6 +6,7 @@
 ## make format       what clang-format makes of the sources
 ## make bench        measure
 ## make fuzz         look for records that two ways of reading differ on: FUZZ_TIME=60
+## make soak-killed  end writing runs at random moments: SOAK_ROUNDS=100 SOAK_SEED=1
 ## make deps         install what the build needs; deps-check only names it
 ## make install      to $(DESTDIR)$(PREFIX), /usr/local by default; uninstall undoes it
 ## make install-system    systemd units, cron and tmpfiles too; for packages
@@ -206,7 +207,7 @@ $(BUILD)/tests/measure: tests/measure.c $(BUILD)/flags
 SUBMAKE = $(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
 export CC BUILD SANITIZE
 
-.PHONY: deps deps-check demo check check-html lint lint-flags format bench fuzz clean help
+.PHONY: deps deps-check demo check check-html lint lint-flags format bench fuzz soak-killed clean help
 .PHONY: install install-system uninstall dist deb
 deps:
 	@sh tools/deps.sh build
@@ -260,6 +261,14 @@ fuzz:
 	clang -std=c11 -g -O1 -D_GNU_SOURCE -Ilib -Itests/unit -mavx2 -mbmi \
 		-fsanitize=fuzzer,address,undefined -o $(BUILD)/fuzz/event $(FUZZ_SRC) -ljansson -lm
 	$(BUILD)/fuzz/event -max_total_time=$(FUZZ_TIME) $(BUILD)/fuzz/corpus
+
+# So many moments for each command and each way to end it; about a second a moment.
+SOAK_ROUNDS ?= 100
+SOAK_SEED ?= 1
+soak-killed: all
+	@PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 PYTHONDONTWRITEBYTECODE=1 BUILD='$(BUILD)' \
+		SOAK_KILLED='$(SOAK_ROUNDS)' SOAK_SEED='$(SOAK_SEED)' \
+		"$$(sh tools/find-python.sh)" -m pytest -q -p no:cacheprovider tests/db/test_killed.py
 
 # ---- installation -----------------------------------------------------------
 
