@@ -110,6 +110,7 @@ struct apply_summary {
     size_t written, moot, conflicts, busy; /* corrections by outcome */
     size_t batches;                        /* transactions committed */
     size_t campaigns;                      /* campaigns whose counters were updated */
+    bool in_doubt; /* it failed in a COMMIT of which it is not known whether it was done */
 };
 
 /* Writes corrections (sorted by campaign and id) and the counters of the

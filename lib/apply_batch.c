@@ -128,6 +128,15 @@ static void take_back(struct applying *a)
     a->told = false;
 }
 
+static size_t count_written(const struct applying *a, const struct batch *b)
+{
+    size_t i, n = 0;
+
+    for (i = 0; i < b->n; i++)
+        n += a->fate[b->at[i]] == FATE_WRITTEN;
+    return n;
+}
+
 static enum batch_result attempt(struct applying *a, struct batch *b, struct err *e)
 {
     bool unknown = false;
@@ -147,8 +156,11 @@ static enum batch_result attempt(struct applying *a, struct batch *b, struct err
             char reason[sizeof e->text];
 
             memcpy(reason, e->text, sizeof reason);
-            (void)err_set(e, EXIT_FAILED, "%.900s; it is not known whether this batch is committed",
-                          reason);
+            (void)err_set(e, EXIT_FAILED,
+                          "%.900s; it is not known whether this batch of %zu correction(s) is "
+                          "committed",
+                          reason, count_written(a, b));
+            a->sum->in_doubt = true;
         }
         return BATCH_FAILED;
     }

@@ -124,6 +124,7 @@ static void pipeline_release(struct pipeline *p)
     match_release(&p->matches);
     scope_instances_release(&p->instances);
     idmap_release(&p->sent);
+    idmap_release(&p->committed.campaigns);
     directory_release(&p->directory);
     fold_release(&p->fold);
     spill_free(p->spill);
@@ -263,20 +264,29 @@ static int write_metrics(struct pipeline *p, bool whole, int status, double seco
     if (!p->o->metrics || metrics_write(p->o->metrics, &m, &e) == 0)
         return status;
     if (p->run.applied)
-        (void)err_prefix(&e, "%llu correction(s) had been committed",
-                         (unsigned long long)p->run.messages.updated);
+        pipeline_tell_committed(p, &e);
     log_error("%s", e.text);
     return status < e.status && status != EXIT_USAGE ? e.status : status;
+}
+
+/* What a writing run had committed that failed or was interrupted. One that
+ * could not connect, or was refused, says enough by that. */
+static void tell_committed(const struct pipeline *p, struct err *e)
+{
+    if (p->committed.transactions > 0 ||
+        (p->o->apply && (p->store || *p->interrupted) && !p->tells && e->status == EXIT_FAILED))
+        pipeline_tell_committed(p, e);
 }
 
 /* The status says that it was interrupted, and no error says what became of it. */
 static void tell_too_late(const struct pipeline *p)
 {
+    struct err e = ERR_INIT;
+
+    (void)err_set(&e, EXIT_FAILED, "interrupted when all was done");
     if (p->run.applied)
-        log_warning("interrupted when all was done: %llu correction(s) had been committed",
-                    (unsigned long long)p->run.messages.updated);
-    else
-        log_warning("interrupted when all was done");
+        pipeline_tell_committed(p, &e);
+    log_warning("%s", e.text);
 }
 
 int pipeline_run(const struct options *o, int argc, char *const *argv, int64_t started,
@@ -295,6 +305,7 @@ int pipeline_run(const struct options *o, int argc, char *const *argv, int64_t s
     progress_free(p.progress);
     p.progress = NULL;
     if (status < 0) {
+        tell_committed(&p, &failure);
         log_error("%s", failure.text);
         status = failure.status;
     } else {
@@ -308,8 +319,7 @@ int pipeline_run(const struct options *o, int argc, char *const *argv, int64_t s
     if (failure.status == 0 || p.tells) {
         if (write_report(&p, &second) < 0) {
             if (p.run.applied)
-                (void)err_prefix(&second, "%llu correction(s) had been committed",
-                                 (unsigned long long)p.run.messages.updated);
+                pipeline_tell_committed(&p, &second);
             log_error("%s", second.text);
             status = second.status;
         }

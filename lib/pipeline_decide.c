@@ -285,6 +285,34 @@ static void count_written(struct run *r)
     }
 }
 
+static int count_committed(struct pipeline *p, const struct apply_summary *sum, struct err *e)
+{
+    const struct run *r = &p->run;
+    size_t i;
+
+    p->committed.corrections += sum->written;
+    p->committed.transactions += sum->batches;
+    p->committed.in_doubt = sum->in_doubt;
+    for (i = 0; i < r->campaigns; i++) {
+        if (r->campaign[i].written &&
+            idmap_add(&p->committed.campaigns, r->campaign[i].id, 0) == IDMAP_NONE)
+            return err_oom(e);
+    }
+    return 0;
+}
+
+void pipeline_tell_committed(const struct pipeline *p, struct err *e)
+{
+    if (p->committed.transactions == 0)
+        (void)err_prefix(e, "nothing had been committed%s", p->committed.in_doubt ? " before" : "");
+    else
+        (void)err_prefix(
+            e, "%llu correction(s) had been committed in %llu transaction(s), with the counters of "
+               "%zu campaign(s)",
+            (unsigned long long)p->committed.corrections,
+            (unsigned long long)p->committed.transactions, p->committed.campaigns.n);
+}
+
 static void take_outcomes(struct pipeline *p, const struct apply_summary *sum)
 {
     struct run_messages *n = &p->run.messages;
@@ -358,6 +386,7 @@ int pipeline_apply(struct pipeline *p, struct err *e)
         .progress = p->partial ? NULL : p->progress,
     };
     struct apply_summary sum = {0};
+    struct err unused = ERR_INIT;
     int status;
 
     if (p->warnings.refused) {
@@ -370,13 +399,8 @@ int pipeline_apply(struct pipeline *p, struct err *e)
     status = apply_run(p->store, &ao, p->run.correction, p->run.corrections, p->run.campaign,
                        p->run.campaigns, &sum, e);
     count_written(&p->run);
-    if (status < 0 && p->o->tool == TOOL_POLL)
-        return -1; /* which adds to this what other parts wrote */
-    if (status < 0) {
-        (void)err_prefix(e, "%zu correction(s) in %zu transaction(s) had been committed",
-                         sum.written, sum.batches);
+    if (count_committed(p, &sum, status < 0 ? &unused : e) < 0 || status < 0)
         return -1;
-    }
     p->run.applied = true;
     take_outcomes(p, &sum);
     return 0;

@@ -49,6 +49,11 @@ struct pipeline {
     struct actions actions;          /* what apply and revert carry out */
     uint64_t action_rows;            /* rows that these name */
     uint64_t conflicts;              /* actions that no correction stands for, and left alone */
+    struct {
+        uint64_t corrections, transactions;
+        struct idmap campaigns; /* whose counters were written */
+        bool in_doubt;          /* the batch after that may be, too */
+    } committed;                /* by all parts of the run */
     struct run run;
     bool partial;    /* not the last decision of a run: what it finds is not told */
     bool tells;      /* the run failed, but its report is worth having */
@@ -77,6 +82,9 @@ void pipeline_check(struct pipeline *p);
 
 /* Writes what was decided, if nothing refuses. */
 int pipeline_apply(struct pipeline *p, struct err *e);
+
+/* Puts before *e what the run had committed by then. */
+void pipeline_tell_committed(const struct pipeline *p, struct err *e);
 
 /* ---- pipeline_actions.c: plans and journals ---- */
 

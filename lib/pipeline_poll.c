@@ -477,7 +477,6 @@ int pipeline_poll(struct pipeline *p, struct err *e)
 {
     const struct options *o = p->o;
     struct polling g = {.p = p};
-    uint64_t n;
     int status;
 
     g.chosen = o->all || o->campaign.n > 0 || o->tenant.n > 0;
@@ -487,9 +486,6 @@ int pipeline_poll(struct pipeline *p, struct err *e)
         status = ask(&g, e);
     if (status == 0)
         status = finish(&g, e);
-    n = written(&g.total) + written(&p->run);
-    if (status < 0 && n > 0)
-        (void)err_prefix(e, "%llu correction(s) had been committed", (unsigned long long)n);
     idmap_release(&g.by_row);
     free(g.total.campaign);
     free(g.total.correction);

@@ -111,7 +111,7 @@ static int fail(struct pipeline *p, const struct left *left, struct err *e)
                  left->corrections, left->campaigns, left->name);
     return err_set(e, EXIT_FAILED,
                    "verification failed: %zu correction(s) and the counters of %zu "
-                   "campaign(s) are left; what was written stays",
+                   "campaign(s) are left",
                    left->corrections, left->campaigns);
 }
 

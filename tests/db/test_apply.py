@@ -311,6 +311,44 @@ def test_a_signal_that_comes_too_late_is_told_with_what_was_done(ten, runs):
     assert "interrupted" in done.said and "10 correction(s) had been committed" in done.said
 
 
+NOTHING = "nothing had been committed: "
+TWO = "4 correction(s) had been committed in 2 transaction(s), with the counters of 1 campaign(s): "
+
+
+@pytest.mark.parametrize("moment,told,written", [
+    (pgproxy.Moment(pgproxy.REQUEST, 6, pgproxy.ANSWERED), NOTHING, 0),
+    (pgproxy.Moment(pgproxy.COMMIT, 2, pgproxy.AFTER), TWO, 4)])
+@pytest.mark.parametrize("how", ["terminated", "interrupted"])
+def test_a_run_that_is_ended_tells_what_it_had_committed(ten, runs, how, moment, told, written):
+    def strike():
+        if how == "interrupted":
+            run.send_signal(signal.SIGINT)
+        else:
+            ten.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                    " WHERE datname = '%s' AND pid <> pg_backend_pid()" % ten.name)
+        return True
+
+    with pgproxy.Proxy(ten.server) as proxy:
+        through = proxy.database(ten.name, "deployed")
+        run = runs.start(through, "--apply", "--batch", "2", *OPEN, "a")
+        proxy.watch(run, moment, strike)
+        done = tool.finish(run)
+    assert done.status == (130 if how == "interrupted" else 4), done
+    assert "replay: error: " + told in done.said, done
+    assert statuses(ten).count("read") == written
+
+
+def test_a_batch_in_doubt_is_not_told_as_not_committed(ten, runs):
+    with pgproxy.Proxy(ten.server) as proxy:
+        through = proxy.database(ten.name, "deployed")
+        run = runs.start(through, "--apply", *OPEN, "a")
+        proxy.watch(run, pgproxy.Moment(pgproxy.COMMIT, 1, pgproxy.ANSWERED), proxy.cut)
+        done = tool.finish(run)
+    assert done.status == 4 and statuses(ten) == ["read"] * 10, done
+    assert "nothing had been committed before: " in done.said
+    assert "not known whether this batch of 10 correction(s) is committed" in done.said
+
+
 def test_a_pasted_statement_timeout_does_not_cut_the_run(ten, runs, tmp_path):
     env = tool.environment(tmp_path, PGOPTIONS="-c statement_timeout=1")
     done = runs.run(ten, "--apply", *OPEN, "a", env=env)

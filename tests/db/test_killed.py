@@ -33,7 +33,9 @@ NOW = times.show((worlds.START + SPAN) * 1000000)
 VARIANTS = ("deployed", "design", "bigint", "design-bigint")
 SIGNALS = ("SIGTERM", "SIGINT")
 MODES = (["--batch", "3"], ["--batch", "1"], ["--batch", "7"], ["--single-transaction"])
-COMMITTED = re.compile(r"(\d+) correction\(s\).* had been committed")
+COMMITTED = re.compile(r"(?:(\d+) correction\(s\) had been committed in (\d+) transaction\(s\),"
+                       r" with the counters of (\d+) campaign\(s\)|nothing had been committed)")
+IN_DOUBT = re.compile(r"not known whether this batch of (\d+) correction\(s\) is committed")
 
 
 @pytest.fixture(scope="module")
@@ -157,10 +159,6 @@ class Bench:
 
     def journals(self):
         return sorted((self.directory / "state").glob("journal-*"))
-
-    def most(self):
-        """Corrections that a batch has at most."""
-        return int(self.mode[1]) if len(self.mode) > 1 else 10000
 
     def env(self):
         return tool.environment(self.directory, RECONCILE_NOW=NOW)
@@ -310,11 +308,16 @@ def assert_told(how, done, bench, undisturbed, now):
     else:
         assert done.status == 4, done
     told = COMMITTED.search(done.said)
-    committed = int(told.group(1)) if told else 0
-    if "not known whether" in done.said:
-        assert committed <= len(written) <= committed + bench.most(), done
-    else:
-        assert len(written) == committed, done
+    doubt = IN_DOUBT.search(done.said)
+    if told is None:
+        assert not written and "could not connect" in done.said, done
+        return
+    corrections, _, campaigns = (int(n or 0) for n in told.groups())
+    assert len(written) - corrections in (0, int(doubt.group(1)) if doubt else 0), done
+    if not doubt:
+        changed = [id for id in now.campaigns
+                   if now.counters(id) != undisturbed.before.counters(id)]
+        assert len(changed) <= campaigns <= len(now.campaigns), done
     if written:
         assert "to undo" in (done.said + done.out.decode()).lower(), done
         assert str(bench.journals()[0]) in done.said + done.out.decode()

@@ -129,6 +129,8 @@ def test_what_is_left_in_the_end_fails_loudly(server, runs, tmp_path, damage, to
     assert ": failed\n" in text.splitlines(True)[0]
     assert "verification failed" in text and re.search("Só esta", text)
     assert "5 corrections and 1 campaign's counters written" in text
+    assert re.search(r"5 correction\(s\) had been committed in \d+ transaction\(s\), with the"
+                     r" counters of 1 campaign\(s\): verification failed", done.said), done
 
 
 def test_a_campaign_that_is_rightly_left_alone_does_not_fail_it(server, runs, tmp_path):

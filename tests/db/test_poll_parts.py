@@ -140,7 +140,8 @@ def test_numbers_met_late_are_not_written_and_what_was_is_told(server, polls):
     db = unnamed_numbers_come_last(server, polls)
     done, report = polls.report(db, "--apply", "--details")
     assert done.status == 4, done
-    assert "10 correction(s) had been committed: nothing more was written" in done.said
+    assert "10 correction(s) had been committed in " in done.said
+    assert "with the counters of 1 campaign(s): nothing more was written" in done.said
     assert sorted(statuses(db).values()) == ["read"] * 10 + ["sent"] * 2
     assert report["run"]["applied"] and report["messages"]["updated"] == 11
     assert any("10 correction(s) had been written before" in w for w in report["warnings"])
