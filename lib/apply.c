@@ -55,10 +55,11 @@ static int prepare(struct applying *a, struct err *e)
     a->state = calloc(a->n_campaigns + 1, sizeof *a->state);
     if (!a->fate || !a->state)
         return err_oom(e);
-    for (i = 0; i < a->n_campaigns; i++)
+    for (i = 0; i < a->n_campaigns; i++) {
         a->campaigns[i].written = a->campaigns[i].busy = a->campaigns[i].left_late = false;
-    for (i = 0; i < a->n_campaigns; i++)
+        a->campaigns[i].lock = NULL;
         a->state[i].last_read = TIME_NONE;
+    }
     for (i = 0; i < a->n; i++) {
         struct campaign_state *s = &a->state[a->c[i].campaign_index];
 
@@ -211,6 +212,7 @@ static int count_batch(struct applying *a, struct batch *b, struct err *e)
     }
     if (b->n_campaigns == 1) {
         a->campaigns[b->campaigns[0].index].busy = true;
+        name_lock(a, b->campaigns[0].index);
         return 0;
     }
     rc = batch_init(&one, 0, 1, e);
@@ -273,10 +275,13 @@ static int count_campaigns(struct applying *a, struct err *e)
     for (k = 0; k < a->n_campaigns; k++) {
         if (!wants_count(a, k))
             continue;
-        if (a->state[k].given_up || a->o->single_transaction)
+        if (a->state[k].given_up || a->o->single_transaction) {
             a->campaigns[k].busy = true;
-        else
+            if (!a->campaigns[k].lock)
+                name_lock(a, k);
+        } else {
             list[n++] = (struct numbered){a->campaigns[k].id, k};
+        }
     }
     rc = count_list(a, list, n, e);
     free(list);

@@ -49,7 +49,9 @@ struct campaign_result {
                       * read <= delivered <= sent <= total: nothing of it is written */
     bool left_late;  /* filled by apply: it set left_alone */
     bool written;    /* filled by apply: its counters were updated */
-    bool busy;       /* filled by apply: it stayed locked, its counters were not written */
+    bool busy;       /* filled by apply: a lock was not to be had, its counters were not written */
+    const char *lock; /* filled by apply where busy: what was locked, in the server's words, in the
+                       * arena of the options; NULL: not known */
     bool recheck;    /* set by the caller: an earlier apply of this run wrote to it */
 };
 
@@ -104,6 +106,7 @@ struct apply_options {
     const struct apply_journal *journal; /* NULL: none */
     const struct apply_effects *effects; /* NULL: the rows and their campaigns alone */
     struct progress *progress;           /* corrections and batches; NULL: nobody's */
+    struct arena *arena;                 /* for texts of the results; NULL: they are left out */
 };
 
 struct apply_summary {

@@ -3,6 +3,7 @@
 #include "log.h"
 #include "sql.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -180,6 +181,12 @@ static bool encoding_refused(struct applying *a)
     return true;
 }
 
+void name_lock(struct applying *a, size_t campaign)
+{
+    if (a->o->arena && a->lock[0])
+        a->campaigns[campaign].lock = arena_dup(a->o->arena, a->lock, strlen(a->lock));
+}
+
 enum batch_result batch_write(struct applying *a, struct batch *b, struct err *e)
 {
     struct err failure = ERR_INIT;
@@ -204,8 +211,10 @@ enum batch_result batch_write(struct applying *a, struct batch *b, struct err *e
             return BATCH_FAILED;
         }
         log_detail("%s; attempt %d of %d", failure.text, tries + 1, a->o->retries + 1);
-        if (tries >= a->o->retries)
+        if (tries >= a->o->retries) {
+            (void)snprintf(a->lock, sizeof a->lock, "%s", failure.text);
             return BATCH_BUSY;
+        }
         if (back_off(a, tries++, e) != 0)
             return BATCH_FAILED;
     }

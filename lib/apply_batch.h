@@ -61,6 +61,7 @@ struct applying {
     bool broken;       /* this attempt found a campaign that is to be left alone */
     bool ascii_errors; /* the server's encoding lacks letters of an error text */
     bool halted;       /* the journal failed after a batch was committed */
+    char lock[400];    /* what the latest batch that was given up for a lock says of it */
 };
 
 /* A campaign of a batch, and its counters once counted. */
@@ -96,6 +97,9 @@ enum batch_result batch_write(struct applying *a, struct batch *b, struct err *e
 
 /* Tells the journal of the batch, once; ctx is a struct applying. */
 int batch_tell(void *ctx, struct err *e);
+
+/* What the campaign could not be written for: the lock of the latest such batch. */
+void name_lock(struct applying *a, size_t campaign);
 
 /* ---- apply_pass.c: corrections in batches ---- */
 

@@ -222,6 +222,8 @@ static void batch_book(struct applying *a, struct pass *p, const struct batch *b
         if (!committed) {
             a->fate[at] = FATE_SKIPPED;
             a->c[at].outcome = OUTCOME_PLANNED;
+            if (!p->later && !a->state[k].given_up)
+                name_lock(a, k);
             a->state[k].given_up = !p->later;
             a->state[k].suspect = true;
         }
@@ -275,6 +277,8 @@ static int count_ahead(struct applying *a, const struct pass *p, size_t campaign
     if (r == BATCH_BUSY) {
         s->suspect = true;
         s->given_up = !p->later;
+        if (s->given_up)
+            name_lock(a, campaign);
     }
     return pace_wait(a, false, e);
 }

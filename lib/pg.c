@@ -60,6 +60,9 @@ static int fail_result(struct pg *g, const char *what, const PGresult *r, struct
     if (g->cancelled)
         return fail_interrupted(e);
     pgconn_line(primary ? primary : PQresultErrorMessage(r), line, sizeof line);
+    /* of a lock that was not to be had, it is the context that names table and row */
+    if (!detail && strcmp(g->sqlstate, "55P03") == 0)
+        detail = PQresultErrorField(r, PG_DIAG_CONTEXT);
     pgconn_line(detail ? detail : "", more, sizeof more);
     return err_set(e, EXIT_FAILED, more[0] ? "could not %s: %s (%s)" : "could not %s: %s", what,
                    line[0] ? line : PQresStatus(PQresultStatus(r)), more);

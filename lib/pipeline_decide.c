@@ -3,6 +3,7 @@
 #include "pipeline_parts.h"
 #include "states.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #define LOCK_TIMEOUT (2 * US_PER_SECOND)
@@ -313,6 +314,50 @@ void pipeline_tell_committed(const struct pipeline *p, struct err *e)
             (unsigned long long)p->committed.transactions, p->committed.campaigns.n);
 }
 
+/* A lock that a campaign's batches need: of the campaign itself, or of what else
+ * they write. */
+static void warn_of_lock(struct pipeline *p, size_t campaign)
+{
+    const struct campaign_result *k = &p->run.campaign[campaign];
+    char id[IDENT_TEXT_SIZE], what[80] = "its counters are";
+    size_t i, n = 0;
+
+    for (i = 0; i < p->run.corrections; i++) {
+        const struct correction *c = &p->run.correction[i];
+
+        n += c->campaign_index == campaign && c->outcome == OUTCOME_BUSY;
+    }
+    if (n > 0)
+        (void)snprintf(what, sizeof what, "%zu correction(s), and their part in its counters, are", n);
+    warnings_add(&p->warnings, "campaign \"%s\" (%s): %s not written, as something stayed locked: %s",
+                 k->name.p, ident_format(p->run.kinds.campaign, k->id, id), what,
+                 k->lock ? k->lock : "the server does not say what");
+    p->incomplete = true;
+}
+
+#define ROWS_TOLD 3
+
+/* Rows that were passed over because somebody else held them. */
+static void warn_of_locked_rows(struct pipeline *p)
+{
+    char ids[ROWS_TOLD * (IDENT_TEXT_SIZE + 2)] = "", id[IDENT_TEXT_SIZE];
+    size_t i, n = 0, at = 0;
+
+    for (i = 0; i < p->run.corrections; i++) {
+        const struct correction *c = &p->run.correction[i];
+
+        if (c->outcome != OUTCOME_BUSY || p->run.campaign[c->campaign_index].busy)
+            continue;
+        if (n++ < ROWS_TOLD)
+            at += (size_t)snprintf(ids + at, sizeof ids - at, "%s%s", n > 1 ? ", " : "",
+                                   ident_format(p->run.kinds.contact, c->id, id));
+    }
+    if (n > 0)
+        warnings_add(&p->warnings,
+                     "%zu row(s) of table %s are not written, as they stayed locked: %s%s", n,
+                     store_row_table(p->store), ids, n > ROWS_TOLD ? ", ..." : "");
+}
+
 static void take_outcomes(struct pipeline *p, const struct apply_summary *sum)
 {
     struct run_messages *n = &p->run.messages;
@@ -333,17 +378,14 @@ static void take_outcomes(struct pipeline *p, const struct apply_summary *sum)
         return; /* the last part will see what is left */
     for (i = 0; i < p->run.campaigns; i++) {
         const struct campaign_result *c = &p->run.campaign[i];
-        char id[IDENT_TEXT_SIZE];
 
         if (c->left_late)
             warn_of_order(p, c);
-        if (!c->busy)
-            continue;
-        warnings_add(&p->warnings,
-                     "campaign \"%s\" (%s) stayed locked: its counters are not written", c->name.p,
-                     ident_format(p->run.kinds.campaign, c->id, id));
-        p->incomplete = true;
+        if (c->busy)
+            warn_of_lock(p, i);
     }
+    if (sum->busy > 0)
+        warn_of_locked_rows(p);
     n->conflicts = sum->conflicts + p->conflicts;
     n->busy = sum->busy;
     if (n->conflicts > 0 || sum->busy > 0)
@@ -384,6 +426,7 @@ int pipeline_apply(struct pipeline *p, struct err *e)
         .journal = p->journal ? &journal : NULL,
         .effects = reverts ? NULL : &effects, /* what was written besides stays */
         .progress = p->partial ? NULL : p->progress,
+        .arena = &p->warnings.arena,
     };
     struct apply_summary sum = {0};
     struct err unused = ERR_INIT;

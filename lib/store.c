@@ -133,6 +133,17 @@ const char *store_database(const struct store *s)
     return pg_database(s->pg);
 }
 
+const char *store_row_table(const struct store *s)
+{
+    size_t i;
+
+    for (i = 0; i < s->schema.n_vars; i++) {
+        if (strcmp(s->schema.vars[i].name, "contacts") == 0)
+            return s->schema.vars[i].value;
+    }
+    return "";
+}
+
 struct pg *store_pg(struct store *s)
 {
     return s->pg;

@@ -38,7 +38,8 @@ struct store_kinds store_kinds(const struct store *s);
  * or column: note i, NULL after the last. health: the counters of the day, too. */
 const char *store_note(const struct store *s, size_t i, bool health);
 
-const char *store_database(const struct store *s); /* its name, for messages */
+const char *store_database(const struct store *s);  /* its name, for messages */
+const char *store_row_table(const struct store *s); /* of the contact rows, as SQL names it */
 
 /* The lock of writing runs, an advisory lock of the session: tried until `wait`
  * µs have passed; EXIT_LOCKED. Its key is the bytes "reconcil" as a bigint. */

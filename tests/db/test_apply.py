@@ -1,6 +1,7 @@
 """What --apply writes, refuses and leaves alone, also while others write."""
 
 import json
+import re
 import signal
 import threading
 import time
@@ -140,12 +141,32 @@ def test_a_row_somebody_holds_is_busy_and_not_waited_for(ten, runs):
         done, report = runs.report(ten, "--apply", *OPEN, "a")
         assert done.status == 3, done
         assert report["messages"]["busy"] == 1
+        held, = (r["id"] for r in tables.read(ten).rows if r["whatsapp_message_id"] == "M4")
+        told, = report["warnings"]
+        assert told in done.said and ten.naming.row in told and held in told
         assert statuses(ten) == ["read"] * 4 + ["sent"] + ["read"] * 5
         assert [c["read"] for c in stored_counters(ten).values()] == [9]
     done = runs.run(ten, "--apply", *OPEN, "a")
     assert done.status == 0, done
     assert statuses(ten) == ["read"] * 10
     assert [c["read"] for c in stored_counters(ten).values()] == [10]
+
+
+@pytest.mark.parametrize("table", ["contacts_contact", "campaigns_campaign"])
+def test_what_stayed_locked_is_named(ten, runs, table):
+    """Whatever a batch needs: it is not always the campaign that somebody holds."""
+    ten.sql("CREATE FUNCTION hurry() RETURNS trigger LANGUAGE plpgsql AS"
+            " $$ BEGIN PERFORM pg_catalog.set_config('lock_timeout', '10', true); RETURN NEW; END $$;"
+            "CREATE TRIGGER hurry BEFORE UPDATE ON %s FOR EACH ROW EXECUTE FUNCTION hurry();"
+            % ten.naming.row)
+    with ten.session() as session:
+        session.run("BEGIN; SELECT FROM %s FOR UPDATE;" % table)
+        done, report = runs.report(ten, "--apply", *OPEN, "a")
+        session.run("ROLLBACK;")
+    assert done.status == 3 and report["messages"]["busy"] == 10, done
+    told, = report["warnings"]
+    assert told in done.said and "10 correction(s)" in told
+    assert re.search(r'\(while locking tuple \(0,\d+\) in relation "%s"\)$' % table, told), told
 
 
 def test_a_row_that_moved_meanwhile_is_not_overwritten(ten, runs):
