@@ -24,15 +24,17 @@ void check_archives(struct warnings *w, const struct archive *a, uint32_t n, boo
 void check_codes(struct warnings *w, const struct event_counts *c, bool apply, bool offline)
 {
     static const char text[] =
-        "%llu status codes 4 or 5, which the application's numbers do not have: are these "
+        "%llu status code%s 4 or 5, which the application's numbers do not have: are these "
         "Baileys' numbers, where 2 is sent and 3 delivered? Name them with --status-codes";
+
+    const char *plural = c->unnamed_codes == 1 ? "" : "s";
 
     if (c->unnamed_codes == 0)
         return;
     if (offline)
-        warnings_add(w, text, (unsigned long long)c->unnamed_codes);
+        warnings_add(w, text, (unsigned long long)c->unnamed_codes, plural);
     else
-        warnings_refuse(w, apply, text, (unsigned long long)c->unnamed_codes);
+        warnings_refuse(w, apply, text, (unsigned long long)c->unnamed_codes, plural);
 }
 
 static int by_name(const void *a, const void *b, void *ctx)
