@@ -3,7 +3,10 @@
 #include "log.h"
 #include "pipeline_parts.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+
+#define WARNING_SIZE 1024
 
 /* A poll under way. */
 struct polling {
@@ -20,6 +23,16 @@ struct polling {
 
 /* --- deciding --- */
 
+/* How an instance is told to have been left out; text has room for `size` bytes. */
+static const char *left_out_text(const struct pipeline *p, uint32_t i, char *text, size_t size)
+{
+    (void)snprintf(text, size,
+                   "instance \"%s\" left out: its clock seems to be off by %d minutes; "
+                   "--accept-clock uses its answers all the same",
+                   p->matches.source[i].name.p, (int)p->poll.instance[i].minutes);
+    return text;
+}
+
 /* Leaves the finished instances out whose clock is wrong; were there any? */
 static bool leave_out(struct pipeline *p)
 {
@@ -29,14 +42,12 @@ static bool leave_out(struct pipeline *p)
 
     for (i = 0; !p->o->accept_clock && i < p->poll.instances; i++) {
         struct poll_instance *in = &p->poll.instance[i];
-        int32_t minutes;
+        char text[WARNING_SIZE];
 
-        if (!in->done || in->left_out || !judge_clock_is_wrong(&j->clock[j->clock_of[i]], &minutes))
+        if (!in->done || in->left_out ||
+            !judge_clock_is_wrong(&j->clock[j->clock_of[i]], &in->minutes))
             continue;
-        warnings_add(&p->warnings,
-                     "instance \"%s\" left out: its clock seems to be off by %d minutes; "
-                     "--accept-clock uses its answers all the same",
-                     p->matches.source[i].name.p, (int)minutes);
+        log_warning("%s", left_out_text(p, i, text, sizeof text));
         in->left_out = any = true;
         p->incomplete = true;
     }
@@ -54,6 +65,20 @@ int pipeline_judge_poll(struct pipeline *p, struct err *e)
     return store_snapshot_end(p->store, e);
 }
 
+/* For the report: by the instances' names, whenever each was left out. */
+static void keep_left_out(struct pipeline *p)
+{
+    size_t from = p->warnings.n;
+    char text[WARNING_SIZE];
+    uint32_t i;
+
+    for (i = 0; i < p->poll.instances; i++) {
+        if (p->poll.instance[i].left_out)
+            warnings_keep(&p->warnings, left_out_text(p, i, text, sizeof text));
+    }
+    warnings_sort(&p->warnings, from);
+}
+
 /* Decides by what has been said so far. */
 static int decide_part(struct pipeline *p, struct err *e)
 {
@@ -67,6 +92,8 @@ static int decide_part(struct pipeline *p, struct err *e)
         if (pipeline_leave_part(p, false, e) < 0)
             return -1;
     }
+    if (!p->partial)
+        keep_left_out(p);
     n->used = p->matches.used;
     n->ambiguous = p->matches.ambiguous;
     n->distinct = n->used + n->ambiguous;
@@ -275,7 +302,7 @@ static int on_done(void *ctx, struct poll_instance *i, struct err *e)
     struct pipeline *p = g->p;
 
     if (i->problem) {
-        warnings_add(&p->warnings, "%s", i->problem);
+        log_warning("%s", i->problem); /* kept in the end, whose order is always the same */
         p->incomplete = true;
     }
     return is_due(g, true) ? apply_part(g, e) : 0;
@@ -451,9 +478,16 @@ static int apply_last(struct polling *g, struct err *e)
 static int finish(struct polling *g, struct err *e)
 {
     struct pipeline *p = g->p;
+    size_t from = p->warnings.n;
+    uint32_t i;
     int status = 0;
 
     p->partial = false;
+    for (i = 0; i < p->poll.instances; i++) {
+        if (p->poll.instance[i].problem)
+            warnings_keep(&p->warnings, p->poll.instance[i].problem);
+    }
+    warnings_sort(&p->warnings, from);
     if (p->poll.nobody > 0)
         warnings_add(&p->warnings, "%llu message(s) have no instance that could be asked",
                      (unsigned long long)p->poll.nobody);

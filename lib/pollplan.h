@@ -30,7 +30,8 @@ struct poll_instance {
     uint64_t held;         /* answers that wait until its clock is out of doubt */
     char *problem;         /* why not all was learned that was asked; NULL: it was. Owned. */
     bool done, given_up;
-    bool left_out; /* its clock is wrong: what it said is not used */
+    bool left_out;   /* its clock is wrong: what it said is not used */
+    int32_t minutes; /* ... by about so many */
 };
 
 struct poll {

@@ -9,7 +9,7 @@
 
 #define TEXT_MAX 2048 /* bytes of one warning */
 
-static void keep(struct warnings *w, const char *text)
+void warnings_keep(struct warnings *w, const char *text)
 {
     char *copy = arena_dup(&w->arena, text, strlen(text));
 
@@ -38,7 +38,20 @@ void warnings_add(struct warnings *w, const char *fmt, ...)
     (void)vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
     log_warning("%s", text);
-    keep(w, text);
+    warnings_keep(w, text);
+}
+
+static int text_cmp(const void *a, const void *b)
+{
+    const struct slice *x = a, *y = b;
+
+    return slice_cmp(*x, *y);
+}
+
+void warnings_sort(struct warnings *w, size_t from)
+{
+    if (w->n > from)
+        qsort(w->text + from, w->n - from, sizeof *w->text, text_cmp);
 }
 
 void warnings_refuse(struct warnings *w, bool apply, const char *fmt, ...)
@@ -54,7 +67,7 @@ void warnings_refuse(struct warnings *w, bool apply, const char *fmt, ...)
         log_error("%s", text);
     else
         log_warning("%s", text);
-    keep(w, text);
+    warnings_keep(w, text);
     w->refused = true;
 }
 

@@ -22,6 +22,12 @@ struct warnings {
 
 void warnings_add(struct warnings *w, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/* Only keeps a text for the report that has been told already. */
+void warnings_keep(struct warnings *w, const char *text);
+
+/* Sorts by their bytes those that came from number `from` on. */
+void warnings_sort(struct warnings *w, size_t from);
+
 /* A reason not to write: with `apply` an error, in a dry run a warning of what
  * --apply would refuse. */
 void warnings_refuse(struct warnings *w, bool apply, const char *fmt, ...)

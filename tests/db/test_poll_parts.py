@@ -149,6 +149,30 @@ def test_numbers_met_late_are_not_written_and_what_was_is_told(server, polls):
     assert sorted(c["corrections"] for c in report["campaigns"]) == [1, 10]
 
 
+def test_warnings_of_a_report_do_not_follow_who_answered_first(server, polls):
+    """Two clocks are wrong, two instances unknown; each time others are slow."""
+    shop = Shop()
+    campaign = shop.campaign()
+    for name in ("Y", "X", "B", "A"):
+        instance = shop.instance(name)
+        for n in range(8):
+            shop.row(campaign, "%s%d" % (name, n), instance=instance)
+            if name in "AB":
+                shop.knows(name, "%s%d" % (name, n), "READ", at=NOW - DAY - 4 * HOUR)
+    db = shop.create(server)
+    told = []
+    for slow, arguments in (("A", []), ("B", []), ("A", ["--apply"]), ("B", ["--apply"])):
+        polls.serve(shop, version="1.8", instances=["A", "B"], faults=[
+            {"fault": "slow", "seconds": 0.3, "instance": slow},
+            {"fault": "slow", "seconds": 0.3, "instance": {"A": "X", "B": "Y"}[slow]}])
+        done, report = polls.report(db, "--settle", "0", *arguments)
+        assert done.status == 3, done
+        assert {line.split(": ", 2)[2] for line in done.lines} == set(report["warnings"])
+        told.append([w.replace(polls.url, "URL") for w in report["warnings"]])
+    assert all(warnings == told[0] for warnings in told), told
+    assert [w.split('"')[1] for w in told[0]] == ["X", "Y", "A", "B"]
+
+
 def test_the_text_tells_what_a_refusal_came_after(server, polls):
     db = unnamed_numbers_come_last(server, polls)
     done = polls.run(db, "--apply")
