@@ -45,14 +45,14 @@ struct campaign_result {
     struct counters
         recomputed; /* over its rows after their corrections; after apply: as recounted */
     size_t corrections;
-    bool left_alone; /* set by the caller, or by apply where what is written breaks
+    bool left_alone;  /* set by the caller, or by apply where what is written breaks
                       * read <= delivered <= sent <= total: nothing of it is written */
-    bool left_late;  /* filled by apply: it set left_alone */
-    bool written;    /* filled by apply: its counters were updated */
-    bool busy;       /* filled by apply: a lock was not to be had, its counters were not written */
+    bool left_late;   /* filled by apply: it set left_alone */
+    bool written;     /* filled by apply: its counters were updated */
+    bool busy;        /* filled by apply: a lock was not to be had, its counters were not written */
     const char *lock; /* filled by apply where busy: what was locked, in the server's words, in the
                        * arena of the options; NULL: not known */
-    bool recheck;    /* set by the caller: an earlier apply of this run wrote to it */
+    bool recheck;     /* set by the caller: an earlier apply of this run wrote to it */
 };
 
 /* Decides a row again that moved since the snapshot. Returns 1 with

@@ -308,10 +308,29 @@ void pipeline_tell_committed(const struct pipeline *p, struct err *e)
         (void)err_prefix(e, "nothing had been committed%s", p->committed.in_doubt ? " before" : "");
     else
         (void)err_prefix(
-            e, "%llu correction(s) had been committed in %llu transaction(s), with the counters of "
-               "%zu campaign(s)",
+            e,
+            "%llu correction(s) had been committed in %llu transaction(s), with the counters of "
+            "%zu campaign(s)",
             (unsigned long long)p->committed.corrections,
             (unsigned long long)p->committed.transactions, p->committed.campaigns.n);
+}
+
+/* The corrections of a campaign, which follow each other, that a lock kept from being written. */
+static size_t count_busy(const struct run *r, struct ident campaign)
+{
+    size_t low = 0, high = r->corrections, n = 0;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (ident_cmp(r->correction[middle].campaign, campaign) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    for (; low < r->corrections && ident_eq(r->correction[low].campaign, campaign); low++)
+        n += r->correction[low].outcome == OUTCOME_BUSY;
+    return n;
 }
 
 /* A lock that a campaign's batches need: of the campaign itself, or of what else
@@ -320,17 +339,14 @@ static void warn_of_lock(struct pipeline *p, size_t campaign)
 {
     const struct campaign_result *k = &p->run.campaign[campaign];
     char id[IDENT_TEXT_SIZE], what[80] = "its counters are";
-    size_t i, n = 0;
+    size_t n = count_busy(&p->run, k->id);
 
-    for (i = 0; i < p->run.corrections; i++) {
-        const struct correction *c = &p->run.correction[i];
-
-        n += c->campaign_index == campaign && c->outcome == OUTCOME_BUSY;
-    }
     if (n > 0)
-        (void)snprintf(what, sizeof what, "%zu correction(s), and their part in its counters, are", n);
-    warnings_add(&p->warnings, "campaign \"%s\" (%s): %s not written, as something stayed locked: %s",
-                 k->name.p, ident_format(p->run.kinds.campaign, k->id, id), what,
+        (void)snprintf(what, sizeof what, "%zu correction(s), and their part in its counters, are",
+                       n);
+    warnings_add(&p->warnings,
+                 "campaign \"%s\" (%s): %s not written, as something stayed locked: %s", k->name.p,
+                 ident_format(p->run.kinds.campaign, k->id, id), what,
                  k->lock ? k->lock : "the server does not say what");
     p->incomplete = true;
 }
