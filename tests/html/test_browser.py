@@ -113,6 +113,17 @@ def test_it_fits(chromium, name):
         .filter(e => e.scrollWidth > e.clientWidth + 1).map(e => e.textContent.slice(0, 60))""") == []
 
 
+def test_no_tile_is_alone_in_a_row(chromium):
+    """But on a telephone, where three are two and one."""
+    chromium.load((GOLDEN / "dry.html").as_uri())
+    for how in ({"width": 1100}, {"width": 800}, {"width": 600}, {"width": 690, "media": "print"}):
+        chromium.look(**how)
+        tops = chromium.run("""[...document.querySelectorAll('.tiles li')]
+            .map(e => Math.round(e.getBoundingClientRect().top))""")
+        rows = {tops.count(top) for top in tops}
+        assert len(tops) == 6 and len(rows) == 1 and rows <= {3, 6}, how
+
+
 def ground(chromium):
     return chromium.run("getComputedStyle(document.querySelector('.panel')).backgroundColor")
 
