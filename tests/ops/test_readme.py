@@ -52,3 +52,29 @@ def test_every_option_named_is_one(page, tmp_path):
         known += tool.run(words[0], words[1:] + ["--help"], tmp_path).out.decode()
     for option in re.findall(r"`(--[a-z-]+)", text(page)):
         assert re.search(r"%s\b" % option, known), option
+
+
+def demonstration():
+    """What demo.sh has generate make."""
+    script = (tool.ROOT / "tests" / "demo.sh").read_text().replace("\\\n", " ")
+    line = re.search(r"^run 0 generate (.*)$", script, re.MULTILINE).group(1)
+    return re.sub(r'"\$\{DEMO_\w+:-(\d+)\}"', r"\1", line).split()
+
+
+# What differs from one run to the next.
+TIMES = re.compile(r"^(  (?:run|started|snapshot|finished)) .*$", re.MULTILINE)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_report_is_that_of_the_demonstration(page, server, tmp_path):
+    shown = next(block for block in re.findall(r"^```\n(.*?)^```", text(page), re.MULTILINE | re.DOTALL)
+                 if block.startswith("replay "))
+    assert tool.run("generate", demonstration(), tmp_path).status == 0
+    db = server.fresh("deployed")
+    db.sql((tmp_path / "database.sql").read_text())
+    done = tool.run("replay", ["-d", db.conninfo(), "archives"], tmp_path)
+    assert done.status == 1
+    printed, written = TIMES.sub(r"\1", done.out.decode()), TIMES.sub(r"\1", shown)
+    # The command at the end names this test's server.
+    assert printed.splitlines()[:-1] == written.splitlines()[:-1]
+    assert written.endswith("replay --apply -d dbname=campaigns archives\n")
