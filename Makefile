@@ -248,6 +248,7 @@ format:
 	clang-format -i $(wildcard lib/*.[ch] replay/*.[ch] reconcile/*.[ch] completions/*.[ch] fixtures/*.[ch] tests/unit/*.[ch])
 
 bench: all $(BUILD)/tests/measure
+	@+$(SUBMAKE) INFLATE=zlib BUILD=$(BUILD)-zlib $(BUILD)-zlib/replay
 	@if [ -f tests/bench/run.sh ]; then exec sh tests/bench/run.sh; \
 	else echo 'no benchmark here: tests/bench/run.sh is missing' >&2; exit 1; fi
 

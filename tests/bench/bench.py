@@ -189,6 +189,35 @@ def gzipped(archive):
     return data if data[:2] == b"\x1f\x8b" else gzip.compress(data, 6)
 
 
+def decompressed(archives, work):
+    """The same bytes without gzip: what is left of the time is the scan and the fold."""
+    target = work / "plain"
+    target.mkdir()
+    for archive in archives:
+        with open(target / archive.name, "wb") as out:
+            subprocess.run(["zcat", "-f", "--", archive], stdout=out, check=True)
+    return sorted(target.iterdir())
+
+
+def ratios(commands):
+    """Columns: the median over that of igzip's two processes, and of DuckDB, where they ran."""
+    found = []
+    for head, start in (("ratio to igzip, two processes", "igzip"), ("ratio to DuckDB", "DuckDB")):
+        peer = next((c for c in commands if c.name.startswith(start)), None)
+        if peer:
+            found.append((head, [c.median() / peer.median() for c in commands]))
+    return found
+
+
+def zlib_bar(commands):
+    """What the build without ISA-L takes, against the time of its parts."""
+    by = {c.name: c.median() for c in commands}
+    parts = by.get("pigz -dc"), by.get("replay -j 1, decompressed before")
+    if None not in parts:
+        print("With zlib `replay -j 1` takes %.2f times as long as `pigz -dc` and `replay -j 1` of the "
+              "decompressed archives together.\n" % (by["replay -j 1, zlib in place of ISA-L"] / sum(parts)))
+
+
 def report_of(build, archives, work):
     path = work / "report.json"
     subprocess.run([build / "replay", "--offline", "-q", "--format", "json", "-o", path] + archives,
@@ -210,6 +239,11 @@ def offline_set(build, work, name, what, options):
         Measured("replay -j 2", replay + ["-j", "2"] + archives),
     ]
     if name in ("A", "B"):
+        zlib = build.with_name(build.name + "-zlib") / "replay"
+        plain = decompressed(archives, work)
+        commands += [Measured("replay -j 1, zlib in place of ISA-L", [zlib] + replay[1:] + ["-j", "1"]
+                              + archives),
+                     Measured("replay -j 1, decompressed before", replay + ["-j", "1"] + plain)]
         one = work / "one.gz"
         with open(one, "wb") as out:
             for archive in archives:
@@ -225,12 +259,16 @@ def offline_set(build, work, name, what, options):
         format(source["records"], ","), format(report["messages"]["distinct"], ","),
         source["bytes"] / 1e6, source["bytes_compressed"] / 1e6,
         " ".join(str(c) for c in command[1:-1])))
-    table(["command", "seconds, median", "from … to", "records/s", "MB/s", "CPU seconds, median",
-           "records per CPU second", "peak memory, MiB"],
-          [[c.name, "%.2f" % c.median(), c.spread(), per(source["records"], c.median()),
-            per(source["bytes"] / 1e6, c.median()), "%.2f" % statistics.median(c.cpu),
-            per(source["records"], statistics.median(c.cpu)), "%.0f" % max(c.peak)]
-           for c in commands])
+    columns = ratios(commands)
+    table(["command", "seconds, median", "from … to"] + [head for head, _ in columns]
+          + ["records/s", "MB/s", "CPU seconds, median", "peak memory, MiB"],
+          [[c.name, "%.2f" % c.median(), c.spread()] + ["%.2f" % values[i] for _, values in columns]
+           + [per(source["records"], c.median()), per(source["bytes"] / 1e6, c.median()),
+              "%.2f" % statistics.median(c.cpu), "%.0f" % max(c.peak)]
+           for i, c in enumerate(commands)])
+    if name in ("A", "B"):
+        zlib_bar(commands)
+        shutil.rmtree(work / "plain")
     empty = work / "empty"
     empty.write_bytes(b"")
     least = Measured("empty", replay + ["-j", "1", empty])
@@ -242,11 +280,11 @@ def offline_set(build, work, name, what, options):
     shutil.rmtree(target)
 
 
-def generated(build, work, records, name):
+def generated(build, work, name, *size):
     target = work / name
-    say("generating %d records" % records)
-    subprocess.run([build / "generate", "--seed", "1", "--records", str(records), "--archives", "8",
-                    "--no-database", "--noise", "0", target], check=True)
+    say("generating " + " ".join(size))
+    subprocess.run([build / "generate", "--seed", "1", *size, "--archives", "8", "--no-database",
+                    "--noise", "0", target], check=True)
     return target, sorted((target / "archives").iterdir())
 
 
@@ -261,8 +299,8 @@ HEAD = ["command", "seconds, median", "from … to", "CPU seconds, median", "pea
 
 
 def memory(build, work):
-    """--memory: the same bytes, in less of it."""
-    target, archives = generated(build, work, 10 * RECORDS, "memory")
+    """--memory: ten times as many messages, and their states, in less of it."""
+    target, archives = generated(build, work, "memory", "--messages", str(10 * RECORDS))
     report = report_of(build, archives, work)
     states = work / "states"
     replay = [build / "replay", "--offline", "-q", "-o", "/dev/null", "--tmpdir", work]
@@ -278,7 +316,7 @@ def memory(build, work):
 def growth(build, work):
     rows = []
     for records in (RECORDS // 10, RECORDS, 10 * RECORDS):
-        target, archives = generated(build, work, records, "growth")
+        target, archives = generated(build, work, "growth", "--records", str(records))
         report = report_of(build, archives, work)
         command = Measured("replay -j 2, %s records" % format(records, ","),
                            [build / "replay", "--offline", "-q", "-o", "/dev/null", "-j", "2",
