@@ -122,6 +122,22 @@ def test_the_answer_to_a_night_without_webhooks(server, capture, application, tm
     assert sorted(row["status"] for row in tables.read(db).rows) == ["delivered"] * 10 + ["read"] * 10
 
 
+def test_who_holds_the_lock_is_found(server):
+    """The statement of the page, while the one of the programs holds it here and elsewhere."""
+    shown, = re.findall(r"^```sql\n(.*?)^```", (DOCS / "operations.md").read_text(),
+                        re.MULTILINE | re.DOTALL)
+    lock = (tool.ROOT / "lib/sql/lock.sql").read_text()
+    for name, value in re.findall(r"\\set (\w+) (\d+)", lock):
+        lock = lock.replace(":" + name, value)
+    here, elsewhere = server.fresh("deployed"), server.fresh("design")
+    with elsewhere.session() as other, here.session() as session:
+        other.run(lock + ";")
+        assert here.rows(shown.rstrip(";\n")) == []
+        session.run(lock + ";")
+        holder, = here.rows(shown.rstrip(";\n"))
+        assert str(holder["pid"]) in session.run("SELECT pg_backend_pid();").split()
+
+
 def test_what_the_guide_installs_for_nginx_is_there():
     sources = re.findall(r"^install -m 644 (\S+) ", (DOCS / "capture.md").read_text(), re.MULTILINE)
     assert len(sources) == 4
