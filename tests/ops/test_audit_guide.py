@@ -12,7 +12,8 @@ import world as worlds
 from runs import at_once
 
 GUIDE = (tool.ROOT / "docs" / "audit.md").read_text()
-NAMINGS = {"deployed": "notifications_whatsapp_instance", "design": "notifications_whatsappinstance"}
+NAMINGS = {"deployed": "notifications_whatsapp_instance",
+           "design": "notifications_whatsappinstance"}
 
 
 def sections():
@@ -61,11 +62,17 @@ class Auditor:
                               stdout=subprocess.PIPE, timeout=tool.TIMEOUT)
         return done.stdout.decode()
 
+    def fold(self, *arguments):
+        """What the archives know, in states.jsonl."""
+        done = tool.run("replay", ["--offline", "--states-out", "states.jsonl", "-o", "offline"]
+                        + list(arguments), self.directory)
+        assert done.status == 0, done
+
     def run(self, name, *arguments):
         """A run of a program of ours, to be audited; its JSON report."""
-        done = tool.run(name, at_once(list(arguments) + ["-d", self.db.conninfo(), "--format", "json",
-                                                         "--details", "-o", "report.json"]),
-                        self.directory)
+        words = list(arguments) + ["-d", self.db.conninfo(), "--format", "json", "--details",
+                                   "-o", "report.json"]
+        done = tool.run(name, at_once(words), self.directory)
         assert done.status in (0, 1, 3), done
         return json.loads((self.directory / "report.json").read_text())
 
@@ -83,9 +90,9 @@ def audited(request, server, tmp_path):
     (tmp_path / "archives").rename(tmp_path / "logs")
     db = server.fresh(request.param)
     db.sql((tmp_path / "database.sql").read_text())
-    assert tool.run("replay", ["--offline", "--states-out", "states.jsonl", "-o", "offline", "logs"],
-                    tmp_path).status == 0
-    return Auditor(db, request.param, tmp_path)
+    auditor = Auditor(db, request.param, tmp_path)
+    auditor.fold("logs")
+    return auditor
 
 
 WHOLE = ["--all", "--settle", "0", "--accept-clock"]
@@ -157,8 +164,7 @@ def test_clocks(audited):
     assert sum(int(row[1]) for row in clocks) > 100
     assert all(5 * int(row[2]) <= int(row[1]) for row in clocks)
     tokyo = ["--date-time-zone", "Asia/Tokyo", "logs"]
-    assert tool.run("replay", ["--offline", "--states-out", "states.jsonl", "-o", "offline"] + tokyo,
-                    audited.directory).status == 0
+    audited.fold(*tokyo)
     warned = {re.match('instance "(.*)": its date_time seems off', text).group(1).strip().lower()
               for text in audited.run("replay", *WHOLE, *tokyo)["warnings"]
               if "date_time seems off" in text}
@@ -181,7 +187,7 @@ def test_gaps(server, tmp_path, variant):
     gap, = auditor.run("reconcile", "audit")["gaps"]
     (name, count, first, last), = auditor.psql(8)[0]
     assert (name, int(count)) == (gap["instance"], gap["messages_without_receipt"])
-    assert [t[:19].replace("T", " ") for t in (gap["from"], gap["until"])] == [first[:19], last[:19]]
+    assert [gap["from"][:19], gap["until"][:19]] == [t[:19].replace(" ", "T") for t in (first, last)]
 
 
 def test_what_was_written_and_undone(audited):

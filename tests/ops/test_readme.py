@@ -67,8 +67,8 @@ TIMES = re.compile(r"^(  (?:run|started|snapshot|finished)) .*$", re.MULTILINE)
 
 @pytest.mark.parametrize("page", PAGES)
 def test_the_report_is_that_of_the_demonstration(page, server, tmp_path):
-    shown = next(block for block in re.findall(r"^```\n(.*?)^```", text(page), re.MULTILINE | re.DOTALL)
-                 if block.startswith("replay "))
+    blocks = re.findall(r"^```\n(.*?)^```", text(page), re.MULTILINE | re.DOTALL)
+    shown = next(block for block in blocks if block.startswith("replay "))
     assert tool.run("generate", demonstration(), tmp_path).status == 0
     db = server.fresh("deployed")
     db.sql((tmp_path / "database.sql").read_text())
