@@ -550,6 +550,22 @@ const char *tool_name(enum tool tool)
     return tools[tool].name;
 }
 
+/* An option where the command should be: some need none. What tells does not tell its
+ * value, which may hold a password. "-" and "--" are left to the parser. */
+static int check_no_command(const char *word, struct err *e)
+{
+    const struct opt_table *t = options_table();
+    bool is_long = word[1] == '-';
+    size_t n = is_long ? strcspn(word + 2, "=") : 0;
+
+    if (strcmp(word, "-") == 0 || strcmp(word, "--") == 0 ||
+        (is_long && opt_find(t, RECONCILE, word + 2, n) < t->n))
+        return 0;
+    return err_set(e, EXIT_USAGE,
+                   "a command has to come before \"%.*s\"; reconcile --help lists them",
+                   n < 200 ? (int)n + 2 : 200, word);
+}
+
 /* The command in argv[1]; an option there can only ask for help or version. */
 static int find_command(struct options *o, int *argc, char *const **argv, struct err *e)
 {
@@ -558,7 +574,7 @@ static int find_command(struct options *o, int *argc, char *const **argv, struct
     if (!word)
         return err_set(e, EXIT_USAGE, "a command is needed; reconcile --help lists them");
     if (word[0] == '-')
-        return 0;
+        return check_no_command(word, e);
     for (size_t i = 0; i < TOOL_COUNT; i++)
         if (strncmp(tools[i].name, "reconcile ", 10) == 0 && strcmp(tools[i].name + 10, word) == 0)
             o->tool = tools[i].tool;

@@ -226,7 +226,13 @@ static void each_command_takes_its_own_options(void **state)
     assert_true(o.apply && o.all);
     RECONCILE_REFUSED("a command is needed; reconcile --help lists them", NULL);
     RECONCILE_REFUSED("unknown command \"audti\"; reconcile --help lists them", "audti");
-    RECONCILE_REFUSED("unknown option \"--apply\"", "--apply", "audit");
+    RECONCILE_REFUSED("a command has to come before \"--apply\"; reconcile --help lists them",
+                      "--apply", "audit");
+    RECONCILE_REFUSED("a command has to come before \"-d\"; reconcile --help lists them",
+                      "-dpassword=geheim", "audit");
+    RECONCILE_REFUSED("a command has to come before \"--dbname\"; reconcile --help lists them",
+                      "--dbname=password=geheim", "audit");
+    RECONCILE_REFUSED("a command is needed; reconcile --help lists them", "--");
     RECONCILE_REFUSED("unknown option \"--rebuild\"", "audit", "--rebuild");
     RECONCILE_REFUSED("unexpected argument \"x\"", "audit", "x");
     REPLAY_REFUSED("unknown option \"--sent-since\"", "--sent-since=1d", "x");
