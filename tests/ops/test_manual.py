@@ -10,7 +10,8 @@ import archives
 import tool
 
 PAGES = sorted(tool.ROOT.glob("re*/*.[15]"))
-TOOLS = {"replay.1": [("replay",)], "reconcile.1": [("reconcile", "poll"), ("reconcile", "audit")]}
+TOOLS = {"replay.1": [("replay",)],
+         "reconcile.1": [("reconcile", c) for c in ("poll", "audit", "apply", "revert")]}
 
 # About the machine, not about the page: which other pages are installed there.
 OF_THE_MACHINE = ("referenced manual not found", "outdated mandoc.db")
