@@ -165,8 +165,8 @@ def examples():
     """The fenced blocks of the documentation that are configuration files."""
     for page in "formats.md", "operations.md":
         text = (tool.ROOT / "docs" / page).read_text()
-        for block in re.findall(r"^```\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
-            if re.search(r"^dbname = ", block, re.MULTILINE):
+        for kind, block in re.findall(r"^```(\w*)\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
+            if not kind and re.search(r"^dbname = ", block, re.MULTILINE):
                 yield page, block
 
 
