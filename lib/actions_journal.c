@@ -82,9 +82,8 @@ int actions_journal_open(struct actions_journal **journal, const char *path,
     j->dir = j->fd = -1;
     j->origin = o;
     j->path = strdup(path);
-    if (!j->path ||
-        deflateInit2(&j->z, Z_BEST_SPEED, Z_DEFLATED, GZIP_WINDOW + GZIP_WRAPPER,
-                     DEFLATE_MEMORY, Z_DEFAULT_STRATEGY) != Z_OK) {
+    if (!j->path || deflateInit2(&j->z, Z_BEST_SPEED, Z_DEFLATED, GZIP_WINDOW + GZIP_WRAPPER,
+                                 DEFLATE_MEMORY, Z_DEFAULT_STRATEGY) != Z_OK) {
         free(j->path);
         free(j);
         return err_oom(e);

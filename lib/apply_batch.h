@@ -11,13 +11,13 @@ enum fate { FATE_NONE, FATE_SKIPPED, FATE_MOVED, FATE_WRITTEN };
 struct campaign_state {
     size_t corrections, first; /* they follow one another */
     int64_t last_read;         /* the latest read_at of them; TIME_NONE: none has one */
-    size_t open;    /* corrections of the pass under way that no batch has tried */
-    size_t put_off; /* corrections that are left to the last pass */
-    bool missed;    /* a correction stays unwritten, for a lock or a conflict */
-    bool recounted; /* by a committed batch of this run */
-    bool current;   /* and nothing of it was written after that */
-    bool suspect;   /* a batch with it failed for good: something keeps it locked */
-    bool given_up;  /* the last pass failed on it too */
+    size_t open;               /* corrections of the pass under way that no batch has tried */
+    size_t put_off;            /* corrections that are left to the last pass */
+    bool missed;               /* a correction stays unwritten, for a lock or a conflict */
+    bool recounted;            /* by a committed batch of this run */
+    bool current;              /* and nothing of it was written after that */
+    bool suspect;              /* a batch with it failed for good: something keeps it locked */
+    bool given_up;             /* the last pass failed on it too */
 };
 
 /* The statements, with the names of this database in them. */
