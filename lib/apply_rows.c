@@ -160,6 +160,18 @@ static int take_locked(void *ctx, const struct slice *v, size_t n, struct err *e
     return 0;
 }
 
+/* The journal would tell of a row that there is not, and no run would undo it. */
+static int fail_changed(const struct applying *a, const struct correction *c, struct err *e)
+{
+    char id[IDENT_TEXT_SIZE];
+
+    return err_set(e, EXIT_FAILED,
+                   "could not write rows: row %s of %s does not hold what was written to it, as a "
+                   "trigger changes it",
+                   ident_format(schema_kind(a->schema->contact_id), c->id, id),
+                   store_row_table(a->store));
+}
+
 static int take_written(void *ctx, const struct slice *v, size_t n, struct err *e)
 {
     struct answer *w = ctx;
@@ -171,7 +183,7 @@ static int take_written(void *ctx, const struct slice *v, size_t n, struct err *
     w->a->fate[i] = FATE_WRITTEN;
     if (pg_get_bool(v[1]) && !w->a->o->any_order)
         leave_alone(w->a, w->a->c[i].campaign_index);
-    return 0;
+    return pg_get_bool(v[2]) ? 0 : fail_changed(w->a, &w->a->c[i], e);
 }
 
 /* Takes those of a fate out of the batch; FATE_NONE: whatever theirs is. */

@@ -1,6 +1,7 @@
 -- Writes the rows of the batch that still hold the expected values; says which,
 -- and whether the row as written counts as read but not as delivered, or as
--- delivered but not as sent, which no row may. updated_at is not ours to touch.
+-- delivered but not as sent, which no row may; and whether it holds what it was
+-- given, which a trigger may change. updated_at is not ours to touch.
 -- In psql: \set contacts public.campaigns_contact
 --          "PREPARE q(boolean) AS", this file, then EXECUTE q(false);
 UPDATE :contacts c
@@ -25,4 +26,7 @@ RETURNING b.n,
     (c.read_at IS NOT NULL OR c.status = 'read')
         AND NOT (c.delivered_at IS NOT NULL OR c.status IN ('delivered', 'read'))
     OR (c.delivered_at IS NOT NULL OR c.status IN ('delivered', 'read'))
-        AND NOT (c.sent_at IS NOT NULL OR c.status IN ('sent', 'delivered', 'read'))
+        AND NOT (c.sent_at IS NOT NULL OR c.status IN ('sent', 'delivered', 'read')),
+    (c.status, c.sent_at, c.delivered_at, c.read_at, c.failed_at, c.error_message)
+        IS NOT DISTINCT FROM
+    (b.new_status, b.new_sent_at, b.new_delivered_at, b.new_read_at, b.new_failed_at, b.new_error)
