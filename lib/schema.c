@@ -7,6 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define MICROSECOND_DIGITS 6
+#define VARCHAR_HEADER 4 /* bytes that atttypmod counts besides a varchar's letters */
+
 /* The first name is the design document's, the second the deployed one. */
 static const struct {
     const char *var;
@@ -170,6 +173,7 @@ static int take_column(void *ctx, const struct slice *v, size_t n, struct err *e
     c->name = keep(s, v[4]);
     c->type = (enum pg_type)pg_get_int(v[5], 0);
     c->type_name = keep(s, v[6]);
+    c->modifier = pg_get_int(v[7], -1);
     c->next = f->columns;
     f->columns = c;
     return c->name && c->type_name ? 0 : err_oom(e);
@@ -256,6 +260,23 @@ static int check_type(const struct found *f, const struct column *c, enum need n
                    f->schema, f->name, c->type_name, type_wanted(need));
 }
 
+/* What is written has to be what is there afterwards, or nothing could undo it. */
+static int check_room(const struct found *f, const struct column *c, enum need need, struct err *e)
+{
+    static const size_t longest = sizeof "delivered" - 1;
+    const char *what = NULL;
+
+    if (need == NEED_TIME && c->modifier >= 0 && c->modifier < MICROSECOND_DIGITS)
+        what = "keeps no microseconds";
+    else if (strcmp(c->name, "status") == 0 && c->modifier >= VARCHAR_HEADER &&
+             (size_t)c->modifier - VARCHAR_HEADER < longest)
+        what = "is too short for \"delivered\"";
+    if (!what)
+        return 0;
+    return err_set(e, EXIT_USAGE, "column \"%s\" of table \"%s.%s\" is of type %s, which %s", c->name,
+                   f->schema, f->name, c->type_name, what);
+}
+
 static int check_referent(struct search *s, const struct found *f, const struct column *c,
                           enum referent r, struct err *e)
 {
@@ -282,7 +303,8 @@ static int check_column(struct search *s, const struct column_need *need, struct
 
     if (!c)
         return missing_column(s, f, need->name, NULL, e);
-    if (check_type(f, c, need->need, e) != 0)
+    if (check_type(f, c, need->need, e) != 0 ||
+        (need->table == T_CONTACTS && check_room(f, c, need->need, e) != 0))
         return -1;
     return need->referent == R_NONE ? 0 : check_referent(s, f, c, need->referent, e);
 }

@@ -17,6 +17,7 @@ struct column {
     struct column *next;
     const char *name, *type_name;
     enum pg_type type; /* any object id, of which enum pg_type names a few */
+    int64_t modifier;  /* pg_attribute.atttypmod; -1: none */
 };
 
 struct found {

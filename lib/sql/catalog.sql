@@ -3,7 +3,7 @@
 -- In psql: "PREPARE q(name[], text[]) AS", this file, then
 --   EXECUTE q(current_schemas(true), '{campaigns_campaign,campaigns_contact}');
 SELECT s.place::integer, n.nspname, c.relname, c.relkind, a.attname, a.atttypid,
-       format_type(a.atttypid, a.atttypmod)
+       format_type(a.atttypid, a.atttypmod), a.atttypmod
 FROM unnest($1::name[]) WITH ORDINALITY AS s (name, place)
 JOIN pg_namespace n ON n.nspname = s.name
 JOIN pg_class c ON c.relnamespace = n.oid
