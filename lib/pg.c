@@ -47,6 +47,19 @@ static int fail_connection(struct pg *g, const char *what, struct err *e)
                    line[0] ? line : "the connection is closed");
 }
 
+/* Errors that only their context places: it names table and row of a lock that was not
+ * to be had, and the function whose own words these are. */
+static bool context_tells(const char *sqlstate)
+{
+    return strcmp(sqlstate, "55P03") == 0 || strncmp(sqlstate, "P0", 2) == 0;
+}
+
+/* Errors whose detail is the whole row, with names and telephone numbers of people. */
+static bool detail_is_row(const char *sqlstate)
+{
+    return strcmp(sqlstate, "23502") == 0 || strcmp(sqlstate, "23514") == 0;
+}
+
 static int fail_result(struct pg *g, const char *what, const PGresult *r, struct err *e)
 {
     const char *state = PQresultErrorField(r, PG_DIAG_SQLSTATE);
@@ -60,8 +73,9 @@ static int fail_result(struct pg *g, const char *what, const PGresult *r, struct
     if (g->cancelled)
         return fail_interrupted(e);
     pgconn_line(primary ? primary : PQresultErrorMessage(r), line, sizeof line);
-    /* of a lock that was not to be had, it is the context that names table and row */
-    if (!detail && strcmp(g->sqlstate, "55P03") == 0)
+    if (detail_is_row(g->sqlstate))
+        detail = NULL;
+    else if (!detail && context_tells(g->sqlstate))
         detail = PQresultErrorField(r, PG_DIAG_CONTEXT);
     pgconn_line(detail ? detail : "", more, sizeof more);
     return err_set(e, EXIT_FAILED, more[0] ? "could not %s: %s (%s)" : "could not %s: %s", what,
