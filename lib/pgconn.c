@@ -6,6 +6,8 @@
 #include <poll.h>
 #include <string.h>
 
+#define OLDEST_SERVER 13 /* the first with pg_current_xact_id() */
+
 void pgconn_line(const char *message, char *out, size_t size)
 {
     const char *s = message;
@@ -95,6 +97,17 @@ static int finish_connecting(PGconn *conn, const struct pg_options *o, struct er
     return 0;
 }
 
+/* Older servers lack what tells a committed batch from one that is not. */
+static int check_version(PGconn *conn, struct err *e)
+{
+    int version = PQserverVersion(conn);
+
+    if (version >= OLDEST_SERVER * 10000)
+        return 0;
+    return err_set(e, EXIT_USAGE, "the server is PostgreSQL %d, and the oldest that will do is %d",
+                   version / 10000, OLDEST_SERVER);
+}
+
 int pgconn_open(PGconn **conn, const struct pg_options *o, struct err *e)
 {
     /* What comes before dbname can be overruled by the user, what comes after cannot. */
@@ -117,11 +130,13 @@ int pgconn_open(PGconn **conn, const struct pg_options *o, struct err *e)
     }
     if (!*conn)
         return err_oom(e);
+    (void)PQsetNoticeProcessor(*conn, notice, NULL);
     if (PQstatus(*conn) != CONNECTION_OK && finish_connecting(*conn, o, e) != 0)
+        return -1;
+    if (check_version(*conn, e) != 0)
         return -1;
     if (PQsetnonblocking(*conn, 1) != 0)
         return fail(*conn, e);
-    (void)PQsetNoticeProcessor(*conn, notice, NULL);
     return 0;
 }
 
