@@ -219,3 +219,21 @@ def test_a_dry_run_works_on_the_standby(pair, runs, tmp_path):
     eventually(follows, "the standby has the database")
     done, report = runs.report(there, *OPEN, "a")
     assert done.status == 1 and report["messages"]["updated"] == 30, done
+
+
+def test_a_standby_cannot_be_written(pair, runs, tmp_path):
+    primary, standby = pair
+    db = many(primary, tmp_path, 3)
+    there = standby.database(db.name, "deployed")
+
+    def follows():
+        try:
+            return len(statuses(there)) == 3
+        except RuntimeError:
+            return False
+    eventually(follows, "the standby has the database")
+    done = runs.run(there, "--apply", *OPEN, "a")
+    assert done.status == 4 and len(done.lines) == 1, done
+    assert "nothing had been committed" in done.said and "read-only" in done.said
+    done = runs.run(db, "--apply", *OPEN, "a")
+    assert done.status == 0 and set(statuses(db)) == {"read"}, done
