@@ -1,5 +1,7 @@
 #include "command.h"
 
+#include "utf8.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -157,29 +159,52 @@ static bool sets_password(const char *s)
 
 /* --- words --- */
 
+/* Bytes of the character at p that a report shows as it is; 0: it would escape it, after
+ * which no shell could read the name back. */
+static size_t shown_bytes(const char *p, size_t n)
+{
+    uint32_t point = 0;
+    size_t length = utf8_sequence(p, n, &point);
+
+    return length > 0 && !utf8_is_unsafe(point) ? length : 0;
+}
+
+static bool is_shown(const char *p, size_t n)
+{
+    size_t length = 1;
+
+    while (n > 0 && (length = shown_bytes(p, n)) > 0) {
+        p += length;
+        n -= length;
+    }
+    return length > 0;
+}
+
+/* What a report would not show is written as bash and zsh read it. */
 void command_put_word(struct buf *b, const char *arg)
 {
     static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
                                 "_-+=,.:/@%";
-    /* What a terminal would not show: written as bash and zsh read it. */
-    static const char controls[] = "\x01\x02\x03\x04\x05\x06\a\b\t\n\v\f\r\x0e\x0f\x10\x11\x12"
-                                   "\x13\x14\x15\x16\x17\x18\x19\x1a\x1b\x1c\x1d\x1e\x1f\x7f";
-    const char *control;
-    const char *c;
+    size_t rest = strlen(arg);
+    bool shown = is_shown(arg, rest);
 
-    if (*arg && strspn(arg, plain) == strlen(arg)) {
+    if (*arg && strspn(arg, plain) == rest) {
         buf_adds(b, arg);
         return;
     }
-    control = strpbrk(arg, controls);
-    buf_adds(b, control ? "$'" : "'");
-    for (c = arg; *c; c++) {
-        if (control && (*c == '\\' || *c == '\'' || strchr(controls, *c)))
-            buf_addf(b, "\\x%02x", (unsigned)(unsigned char)*c);
-        else if (*c == '\'')
+    buf_adds(b, shown ? "'" : "$'");
+    while (rest > 0) {
+        size_t n = shown_bytes(arg, rest);
+
+        if (!shown && (n == 0 || *arg == '\\' || *arg == '\''))
+            buf_addf(b, "\\x%02x", (unsigned)(unsigned char)*arg);
+        else if (*arg == '\'')
             buf_adds(b, "'\\''");
         else
-            buf_addc(b, *c);
+            buf_add(b, arg, n);
+        n = n > 0 ? n : 1;
+        arg += n;
+        rest -= n;
     }
     buf_addc(b, '\'');
 }

@@ -24,6 +24,10 @@ static void what_sets_no_password_stays(void **state)
     static const char *const cases[][2] = {
         {"Password promo", "'Password promo'"},
         {"password", "password"},
+        {"a\nb'c\\", "$'a\\x0ab\\x27c\\x5c'"},
+        {"loja\xe2\x80\xae \xc3\xa9", "$'loja\\xe2\\x80\\xae \xc3\xa9'"},
+        {"loja\xff", "$'loja\\xff'"},
+        {"loja \xc3\xa9", "'loja \xc3\xa9'"},
         {"my password is", "'my password is'"},
         {"--campaign=password 123", "'--campaign=password 123'"},
         {"dbname=campaigns", "dbname=campaigns"},
