@@ -6,9 +6,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* A byte order mark, which some editors put before the first line. */
+static const char bom[] = "\xef\xbb\xbf";
+#define BOM_SIZE (sizeof bom - 1)
+
 /* Bytes that were read, and room to see that there are too many: a key that fits may
  * be followed by the end of its line. */
-#define READ_SIZE (API_KEY_SIZE + 2)
+#define READ_SIZE (BOM_SIZE + API_KEY_SIZE + 2)
 
 /* What cannot be a key; NULL: it can. */
 static const char *problem(const char *key, size_t n)
@@ -62,7 +66,7 @@ int api_key_read(const char *path, char key[API_KEY_SIZE], struct err *e)
 {
     const char *env = getenv("EVOLUTION_API_KEY");
     char text[READ_SIZE], what[512];
-    size_t n = 0;
+    size_t n = 0, from = 0;
     int status;
 
     if (!path && (!env || !*env))
@@ -71,12 +75,14 @@ int api_key_read(const char *path, char key[API_KEY_SIZE], struct err *e)
         return take(env, strlen(env), "EVOLUTION_API_KEY", key, e);
     status = read_file(path, text, &n, e);
     if (status == 0) {
-        if (n > 0 && text[n - 1] == '\n')
+        if (n >= BOM_SIZE && memcmp(text, bom, BOM_SIZE) == 0)
+            from = BOM_SIZE;
+        if (n > from && text[n - 1] == '\n')
             n--;
-        if (n > 0 && text[n - 1] == '\r')
+        if (n > from && text[n - 1] == '\r')
             n--;
         (void)snprintf(what, sizeof what, "the file \"%s\"", path);
-        status = take(text, n, what, key, e);
+        status = take(text + from, n - from, what, key, e);
     }
     explicit_bzero(text, sizeof text);
     return status;

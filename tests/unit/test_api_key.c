@@ -50,11 +50,13 @@ static void the_file_is_one_line(void **state)
     static const char *const good[][2] = {
         {"geheim", "geheim"},     {"geheim\n", "geheim"},   {"geheim\r\n", "geheim"},
         {"ge heim ", "ge heim "}, {"\xC3\xA9", "\xC3\xA9"},
+        {"\xEF\xBB\xBFgeheim\r\n", "geheim"},
     };
     static const char *const bad[][2] = {
         {"", "empty"},
         {"\n", "empty"},
         {"\r\n", "empty"},
+        {"\xEF\xBB\xBF\n", "empty"},
         {"geheim\nmehr", "more than one line"},
         {"geheim\nmehr\n", "more than one line"},
         {"geheim\n\n", "more than one line"},
