@@ -272,6 +272,15 @@ static bool read_kind(struct actions_line *l, enum actions_kind *kind)
            wrong(l, "\"kind\" is neither plan nor journal");
 }
 
+static bool is_digits(struct slice s)
+{
+    size_t i;
+
+    for (i = 0; i < s.n && s.p[i] >= '0' && s.p[i] <= '9'; i++)
+        ;
+    return s.n > 0 && i == s.n;
+}
+
 /* In digits, as a text or a number; null: its writer could not know. */
 static bool read_system(struct actions_line *l, const char **system)
 {
@@ -283,7 +292,7 @@ static bool read_system(struct actions_line *l, const char **system)
         (void)snprintf(digits, sizeof digits, "%" JSON_INTEGER_FORMAT, json_integer_value(v));
     if (!s.p && (json_is_integer(v) || json_is_null(v)))
         s = slice_of(digits);
-    if (!s.p || s.n >= STORE_TEXT_SIZE)
+    if (!s.p || s.n >= STORE_TEXT_SIZE || !(json_is_null(v) || is_digits(s)))
         return wrong(l, "\"system_identifier\" is no number");
     *system = arena_dup(l->arena, s.p, s.n);
     return *system || no_memory(l);

@@ -3,13 +3,18 @@
 #include "actions_line.h"
 #include "gzin.h"
 #include "idmap.h"
-#include "records.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+
+#define PIECE ((size_t)64 << 10) /* bytes read at a time */
+
+/* A byte order mark, which some editors put before the first line. */
+static const char bom[] = "\xef\xbb\xbf";
+#define BOM_SIZE (sizeof bom - 1)
 
 /* A file being read. */
 struct reading {
@@ -18,6 +23,9 @@ struct reading {
     enum actions_kind kind; /* as wanted */
     struct actions_line line;
     struct gzin *g;
+    char *data;      /* data[pos .. end) is to be taken */
+    size_t pos, end, cap;
+    bool whole;      /* the file has been read to its end */
     uint64_t number; /* of the line */
     uint64_t units;  /* header, batches and marks so far: each begins a member where we wrote it */
     struct idmap seen; /* rows of the plan, or of the batch */
@@ -150,9 +158,82 @@ static int take_line(struct reading *r, json_t *root, struct err *e)
 
 /* ---- the file ---- */
 
-static ssize_t read_bytes(void *ctx, void *p, size_t n)
+/* Reads on behind what is there. False without memory. */
+static bool fill(struct reading *r)
 {
-    return gzin_read(ctx, p, n);
+    ssize_t n;
+
+    if (r->pos > 0) {
+        memmove(r->data, r->data + r->pos, r->end - r->pos);
+        r->end -= r->pos;
+        r->pos = 0;
+    }
+    if (r->cap - r->end < PIECE) {
+        size_t most = ACTIONS_LINE_MAX + 4 * PIECE;
+        size_t cap = r->cap ? 2 * r->cap : 4 * PIECE;
+        char *grown;
+
+        if (cap > most)
+            cap = most;
+        grown = realloc(r->data, cap);
+        if (!grown)
+            return false;
+        r->data = grown;
+        r->cap = cap;
+    }
+    n = gzin_read(r->g, r->data + r->end, r->cap - r->end);
+    r->whole = n == 0;
+    r->end += n > 0 ? (size_t)n : 0;
+    return n >= 0;
+}
+
+static struct slice without_space(struct slice s)
+{
+    while (s.n > 0 && strchr(" \t\r", s.p[0]) && s.p[0] != '\0')
+        s = (struct slice){s.p + 1, s.n - 1};
+    while (s.n > 0 && strchr(" \t\r", s.p[s.n - 1]) && s.p[s.n - 1] != '\0')
+        s.n--;
+    return s;
+}
+
+/* What cannot become an object is not waited for: a device has no end. */
+static bool may_be_object(const struct reading *r)
+{
+    struct slice s =
+        without_space((struct slice){r->data + r->pos, r->end - r->pos});
+
+    return s.n == 0 || s.p[0] == '{' || (s.p[0] == bom[0] && r->number == 1);
+}
+
+/* 1: *line is the next that is not blank, without spaces around it; 0: there is none;
+ * -1: failed. */
+static int next_line(struct reading *r, struct slice *line, struct err *e)
+{
+    size_t seen = 0;
+
+    r->number++;
+    for (;;) {
+        const char *feed = r->end - r->pos > seen
+                               ? memchr(r->data + r->pos + seen, '\n', r->end - r->pos - seen)
+                               : NULL;
+
+        seen = feed ? (size_t)(feed - r->data) - r->pos : r->end - r->pos;
+        if (seen > ACTIONS_LINE_MAX)
+            return refuse(r, "it is too long", e);
+        if (feed || r->whole) {
+            *line = without_space((struct slice){r->data + r->pos, seen});
+            r->pos += seen + (feed != NULL);
+            if (line->n > 0 || !feed)
+                return line->n > 0;
+            seen = 0;
+            r->number++;
+            continue;
+        }
+        if (!may_be_object(r))
+            return refuse(r, "it is not JSON", e);
+        if (!fill(r))
+            return err_oom(e);
+    }
 }
 
 static bool ends_early(const struct reading *r)
@@ -162,21 +243,18 @@ static bool ends_early(const struct reading *r)
 
 /* 1: a whole line, taken; 0: what is left of one at the end of a journal that
  * was cut off; -1: failed. */
-static int take_record(struct reading *r, const struct record *rec, struct err *e)
+static int take_record(struct reading *r, struct slice line, struct err *e)
 {
     json_error_t unused;
-    json_t *root = NULL;
+    json_t *root;
     int status;
 
-    r->number = rec->number;
-    if (rec->kind == RECORD_TOO_LARGE)
-        return refuse(r, "it is too long", e);
-    /* What records leaves unread holds no "messages.update", and is a line all the same. */
-    if (rec->kind == RECORD_TEXT || rec->kind == RECORD_UNREAD)
-        root = json_loadb(rec->text, rec->len, JSON_ALLOW_NUL | JSON_REJECT_DUPLICATES, &unused);
+    if (r->number == 1 && line.n >= BOM_SIZE && memcmp(line.p, bom, BOM_SIZE) == 0)
+        line = (struct slice){line.p + BOM_SIZE, line.n - BOM_SIZE};
+    root = json_loadb(line.p, line.n, JSON_ALLOW_NUL | JSON_REJECT_DUPLICATES, &unused);
     if (!root)
         return r->kind == ACTIONS_JOURNAL && ends_early(r) ? 0 : refuse(r, "it is not JSON", e);
-    status = take_line(r, root, e);
+    status = json_is_object(root) ? take_line(r, root, e) : refuse(r, "it is no object", e);
     json_decref(root);
     return status < 0 ? -1 : 1;
 }
@@ -202,24 +280,18 @@ static int judge_end(struct reading *r, struct err *e)
 
 static int read_lines(struct reading *r, struct err *e)
 {
-    struct records *records = records_new(read_bytes, r->g, ACTIONS_LINE_MAX);
-    struct record rec;
+    struct slice line;
     int status, rest;
 
-    if (!records)
-        return err_oom(e);
-    while ((status = records_next(records, &rec, e)) > 0) {
-        status = take_record(r, &rec, e);
+    while ((status = next_line(r, &line, e)) > 0) {
+        status = take_record(r, line, e);
         if (status <= 0)
             break;
     }
     /* Nothing may follow what the end has cut off. */
-    if (status == 0 && (rest = records_next(records, &rec, e)) != 0)
+    if (status == 0 && (rest = next_line(r, &line, e)) != 0)
         status = rest < 0 ? -1 : refuse(r, "it is not JSON", e);
-    if (status == 0)
-        status = judge_end(r, e);
-    records_free(records);
-    return status;
+    return status == 0 ? judge_end(r, e) : status;
 }
 
 /* Says of a file what gzin would say of an archive. */
@@ -253,6 +325,7 @@ int actions_read(struct actions *a, const char *path, enum actions_kind kind,
         status = read_lines(&r, e);
     gzin_close(r.g);
     idmap_release(&r.seen);
+    free(r.data);
     return status;
 }
 

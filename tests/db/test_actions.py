@@ -382,13 +382,18 @@ def test_each_command_wants_its_own_kind(ten, acts, tmp_path):
             assert "bad" in done.said and len(done.lines) == 1
     done, _ = acts.apply(ten, "gone.gz")
     assert done.status == 4 and "No such file" in done.said
+    for act in (acts.apply, acts.revert):
+        done, _ = act(ten, "/dev/zero")
+        assert done.status == 4 and "/dev/zero\": line 1: it is not JSON" in done.said, done
     done = acts.run(ten, "-o", "p.gz", "p.gz", program=("reconcile", "apply"))
     assert done.status == 2 and "--output" in done.said
     assert ten.versions() == before
 
 
 @pytest.mark.parametrize("line,member,value,named", [
-    (0, "format", 2, "line 1: format 2"), (0, "kind", "plot", "kind"), (0, "campaigns", None, "campaigns"),
+    (0, "format", 2, "line 1: format 2"), (0, "kind", "plot", "kind"),
+    (0, "system_identifier", "", "system_identifier"), (0, "system_identifier", "7x", "system_identifier"),
+    (0, "system_identifier", -7, "system_identifier"), (0, "campaigns", None, "campaigns"),
     (0, "campaigns", ["x"], "campaigns"), (0, "campaigns", [17], "campaigns"),
     (3, "campaign_contact", "1", "campaign_contact"), (3, "campaign_contact", None, "campaign_contact"),
     (3, "campaign", {}, "campaign"), (3, "message_id", 5, "message_id"),

@@ -499,7 +499,10 @@ static void what_is_out_of_order_in_a_journal_is_refused(void **state)
         {HEADER "{\"batch\":1,\"batch\":1,\"xid\":5}\n", "line 2: it is not JSON"},
         {HEADER "{\"batch\":1,\"xid\":5}\n{\"a\"\n", "line 3: it is not JSON"},
         {"", "it is empty"},
-        {"[]\n", "it is empty"},
+        {"[]\n", "line 1: it is no object"},
+        {HEADER "[\n", "line 2: it is not JSON"},
+        {HEADER "\n \n],\n", "line 4: it is not JSON"},
+        {HEADER "{\"batch\":1,\"xid\":5} {\"committed\":1}\n", "line 2: it is not JSON"},
         {"{}\n", "line 1: it is not the header"},
     };
 
