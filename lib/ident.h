@@ -31,13 +31,6 @@ static inline bool ident_eq(struct ident a, struct ident b)
     return a.hi == b.hi && a.lo == b.lo;
 }
 
-static inline uint64_t ident_hash(struct ident a)
-{
-    uint64_t h = (a.hi ^ (a.lo * UINT64_C(0x9e3779b97f4a7c15))) * UINT64_C(0xbf58476d1ce4e5b9);
-
-    return h ^ (h >> 29);
-}
-
 /* The canonical text; returns out. */
 char *ident_format(enum ident_kind kind, struct ident id, char out[IDENT_TEXT_SIZE]);
 
