@@ -39,6 +39,33 @@ static int64_t count_of(struct slice v)
     return n >= 0 && n <= COUNT_MAX && n == floor(n) ? (int64_t)n : -1;
 }
 
+static bool is_crowded(struct slice rows)
+{
+    struct slice row, update;
+    size_t n = 0, pos = 0;
+
+    while (jwalk_next(rows, &pos, &row)) {
+        struct slice updates = member(row, "MessageUpdate");
+        size_t at = 0;
+
+        if (++n > API_ELEMENTS_MAX)
+            return true;
+        while (is_array(updates) && jwalk_next(updates, &at, &update)) {
+            if (++n > API_ELEMENTS_MAX)
+                return true;
+        }
+    }
+    return false;
+}
+
+static enum api_shape take_rows(struct api_answer *a, struct slice rows, enum api_shape shape)
+{
+    if (is_crowded(rows))
+        return API_CROWDED;
+    a->rows = rows;
+    return shape;
+}
+
 enum api_shape api_answer_read(struct slice body, struct api_answer *a)
 {
     static const char *const keys[] = {"total", "pages", "records"};
@@ -47,10 +74,8 @@ enum api_shape api_answer_read(struct slice body, struct api_answer *a)
     *a = (struct api_answer){.rows = SLICE_NONE, .pages = -1};
     if (!jsonscan_whole(body, &whole))
         return API_NO_JSON;
-    if (is_array(whole)) {
-        a->rows = whole;
-        return API_ROWS;
-    }
+    if (is_array(whole))
+        return take_rows(a, whole, API_ROWS);
     whole = member(whole, "messages");
     if (!is_object(whole))
         return API_STRANGE;
@@ -59,8 +84,7 @@ enum api_shape api_answer_read(struct slice body, struct api_answer *a)
     a->pages = count_of(found[1]);
     if (a->total < 0 || !is_array(found[2]))
         return API_STRANGE;
-    a->rows = found[2];
-    return API_PAGE;
+    return take_rows(a, found[2], API_PAGE);
 }
 
 const char *api_shape_problem(enum api_shape shape, enum api_shape wanted)
@@ -69,6 +93,8 @@ const char *api_shape_problem(enum api_shape shape, enum api_shape wanted)
         return NULL;
     if (shape == API_NO_JSON)
         return "it is no whole JSON";
+    if (shape == API_CROWDED)
+        return "it has more than a million rows";
     return wanted == API_ROWS ? "it is no array of rows"
                               : "it has no messages.total and messages.records";
 }

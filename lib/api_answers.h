@@ -11,10 +11,15 @@
 
 #include <stdint.h>
 
+/* Rows of an answer, with their updates: each is looked at, and an answer of the
+ * largest size holds fewer that say anything. */
+#define API_ELEMENTS_MAX ((size_t)1000000)
+
 enum api_shape {
     API_PAGE,    /* findMessages of 2.x: {"messages": {"total", "pages", "records": [...]}} */
     API_ROWS,    /* an array: findStatusMessage, and findMessages of 1.x */
     API_STRANGE, /* JSON of another kind */
+    API_CROWDED, /* a page or rows of more than API_ELEMENTS_MAX elements */
     API_NO_JSON  /* none at all, or cut off */
 };
 

@@ -63,6 +63,36 @@ static void answers_are_told_apart_by_shape(void **state)
     assert_non_null(api_shape_problem(API_NO_JSON, API_PAGE));
 }
 
+/* An answer with n elements between two texts. */
+static enum api_shape shape_of_many(const char *before, size_t n, const char *after)
+{
+    struct buf b = BUF_INIT;
+    enum api_shape shape;
+
+    buf_adds(&b, before);
+    for (size_t i = 0; i < n; i++)
+        buf_adds(&b, i > 0 ? ",{}" : "{}");
+    buf_adds(&b, after);
+    shape = shape_of(buf_str(&b));
+    buf_release(&b);
+    return shape;
+}
+
+static void an_answer_of_endless_rows_is_none(void **state)
+{
+    static const char page[] = "{\"messages\":{\"total\":1,\"records\":[";
+    static const char record[] = "{\"messages\":{\"total\":1,\"records\":[{\"MessageUpdate\":[";
+
+    (void)state;
+    assert_int_equal(shape_of_many("[", API_ELEMENTS_MAX, "]"), API_ROWS);
+    assert_int_equal(shape_of_many("[", API_ELEMENTS_MAX + 1, "]"), API_CROWDED);
+    assert_int_equal(shape_of_many(page, API_ELEMENTS_MAX, "]}}"), API_PAGE);
+    assert_int_equal(shape_of_many(page, API_ELEMENTS_MAX + 1, "]}}"), API_CROWDED);
+    assert_int_equal(shape_of_many(record, API_ELEMENTS_MAX - 1, "]}]}}"), API_PAGE);
+    assert_int_equal(shape_of_many(record, API_ELEMENTS_MAX, "]}]}}"), API_CROWDED);
+    assert_non_null(api_shape_problem(API_CROWDED, API_ROWS));
+}
+
 static void a_page_tells_how_much_there_is(void **state)
 {
     struct api_answer a;
@@ -292,6 +322,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(answers_are_told_apart_by_shape),
+        cmocka_unit_test(an_answer_of_endless_rows_is_none),
         cmocka_unit_test(a_page_tells_how_much_there_is),
         cmocka_unit_test(a_row_of_each_version_is_read),
         cmocka_unit_test(what_is_no_row_proves_nothing),
