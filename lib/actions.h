@@ -12,6 +12,8 @@
 #include "arena.h"
 #include "names.h"
 
+#include <signal.h>
+
 #define ACTIONS_FORMAT 1
 #define ACTIONS_LINE_MAX ((size_t)256 << 20) /* bytes; longer ones are neither written nor read */
 
@@ -99,10 +101,11 @@ struct actions {
  * given kinds and which must be of the given kind; the names of archives go to
  * `archives`. Whatever is wrong with it is EXIT_FAILED, naming file, line and
  * reason, but for one thing: a journal may end anywhere behind its header, as
- * that of a run that was killed does. now: µs. To be released whatever it
- * returns. */
+ * that of a run that was killed does. now: µs; interrupted: as of gzin_open.
+ * To be released whatever it returns. */
 int actions_read(struct actions *a, const char *path, enum actions_kind kind,
-                 struct store_kinds kinds, struct names *archives, int64_t now, struct err *e);
+                 struct store_kinds kinds, struct names *archives, int64_t now,
+                 const volatile sig_atomic_t *interrupted, struct err *e);
 void actions_release(struct actions *a);
 
 #endif

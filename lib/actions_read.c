@@ -295,7 +295,8 @@ static int read_lines(struct reading *r, struct err *e)
 }
 
 /* Says of a file what gzin would say of an archive. */
-static int open_file(struct reading *r, int64_t now, struct err *e)
+static int open_file(struct reading *r, int64_t now, const volatile sig_atomic_t *interrupted,
+                     struct err *e)
 {
     struct stat st = {.st_mode = 0};
 
@@ -303,7 +304,7 @@ static int open_file(struct reading *r, int64_t now, struct err *e)
         return refuse_file(r, strerror(errno), e);
     if (S_ISDIR(st.st_mode))
         return refuse_file(r, strerror(EISDIR), e);
-    if (gzin_open(&r->g, r->path, now, e) < 0) {
+    if (gzin_open(&r->g, r->path, now, interrupted, e) < 0) {
         e->status = EXIT_FAILED;
         return -1;
     }
@@ -311,7 +312,8 @@ static int open_file(struct reading *r, int64_t now, struct err *e)
 }
 
 int actions_read(struct actions *a, const char *path, enum actions_kind kind,
-                 struct store_kinds kinds, struct names *archives, int64_t now, struct err *e)
+                 struct store_kinds kinds, struct names *archives, int64_t now,
+                 const volatile sig_atomic_t *interrupted, struct err *e)
 {
     struct reading r = {.a = a, .path = path, .kind = kind};
     int status;
@@ -320,7 +322,7 @@ int actions_read(struct actions *a, const char *path, enum actions_kind kind,
     r.line.kinds = kinds;
     r.line.archives = archives;
     r.line.arena = &a->arena;
-    status = open_file(&r, now, e);
+    status = open_file(&r, now, interrupted, e);
     if (status == 0)
         status = read_lines(&r, e);
     gzin_close(r.g);

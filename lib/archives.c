@@ -36,10 +36,16 @@ static int list_add_name(struct archive_list *l, const char *name, struct err *e
     return copy ? list_add(l, copy, NULL, e) : err_oom(e);
 }
 
-/* A directory that could not be read, or not to its end. */
+/* A directory that could not be read, or not to its end. Where it is the process
+ * or the machine that has run out of something, nothing can be. */
 static int list_add_failed(struct archive_list *l, const char *dir, int number, struct err *e)
 {
-    char *name = strdup(dir), *error = NULL;
+    char *name, *error = NULL;
+
+    if (number == EMFILE || number == ENFILE || number == ENOMEM)
+        return err_set(e, EXIT_FAILED, "could not read directory \"%s\": %s", dir,
+                       strerror(number));
+    name = strdup(dir);
 
     if (!name ||
         asprintf(&error, "could not read directory \"%s\": %s", dir, strerror(number)) < 0) {

@@ -2,6 +2,7 @@
 
 #include "clock.h"
 #include "inflater.h"
+#include "log.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,6 +17,8 @@
 
 #define IN_SIZE ((size_t)256 * 1024)
 #define GROWING_AGE (600 * US_PER_SECOND)
+#define TICK_MS 100 /* how often a wait looks whether the run is to end */
+#define PATIENCE 20 /* ticks without a writer before somebody is told */
 
 enum place { AT_START, IN_PLAIN, BEFORE_HEADER, IN_DATA, AT_END };
 
@@ -25,6 +28,9 @@ enum { HAS_CRC = 0x02, HAS_EXTRA = 0x04, HAS_NAME = 0x08, HAS_COMMENT = 0x10, RE
 struct gzin {
     int fd;
     bool is_stdin;
+    bool waits;      /* no regular file: what comes may take its time */
+    char *unwritten; /* owned: name of a pipe that nothing came through yet; NULL: told, or none */
+    const volatile sig_atomic_t *interrupted; /* NULL: nothing interrupts */
     enum place place;
     enum gzin_damage damage;
     int64_t now, mtime; /* µs */
@@ -72,6 +78,36 @@ static void end_with(struct gzin *g, enum gzin_damage damage, const char *fmt, .
 
 /* ---- reading the file --------------------------------------------------- */
 
+static bool is_interrupted(const struct gzin *g)
+{
+    return g->interrupted && __atomic_load_n(g->interrupted, __ATOMIC_RELAXED);
+}
+
+/* A pipe whose writer never comes looks like a program that hangs. */
+static void tell_unwritten(struct gzin *g)
+{
+    if (!g->unwritten)
+        return;
+    log_note("\"%s\" is a pipe that nothing has been written to yet", g->unwritten);
+    free(g->unwritten);
+    g->unwritten = NULL;
+}
+
+/* Until there is something to read, or the end of it. A signal need not come
+ * to this thread, so its flag is looked at. False: the run is to end. */
+static bool wait_for_input(struct gzin *g)
+{
+    struct pollfd wait = {.fd = g->fd, .events = POLLIN};
+
+    for (int ticks = 1; !is_interrupted(g); ticks++) {
+        if (!g->waits || poll(&wait, 1, TICK_MS) > 0)
+            return true;
+        if (ticks == PATIENCE)
+            tell_unwritten(g);
+    }
+    return false;
+}
+
 /* read(2) until n bytes are there or nothing more comes, so that what is read
  * does not depend on how a pipe happens to deliver it. */
 static size_t read_fully(struct gzin *g, unsigned char *p, size_t n)
@@ -79,17 +115,19 @@ static size_t read_fully(struct gzin *g, unsigned char *p, size_t n)
     size_t got = 0;
 
     while (got < n && !g->in_ended) {
-        ssize_t r = read(g->fd, p + got, n - got);
+        ssize_t r;
 
+        if (!wait_for_input(g)) {
+            g->read_errno = EINTR;
+            g->in_ended = true;
+            break;
+        }
+        r = read(g->fd, p + got, n - got);
         if (r > 0) {
             got += (size_t)r;
         } else if (r == 0) {
             g->in_ended = true;
-        } else if (errno == EAGAIN) { /* stdin may be shared with one who made it so */
-            struct pollfd wait = {.fd = g->fd, .events = POLLIN};
-
-            (void)poll(&wait, 1, -1);
-        } else if (errno != EINTR) {
+        } else if (errno != EINTR && errno != EAGAIN) { /* EAGAIN: another reader was first */
             g->read_errno = errno;
             g->in_ended = true;
         }
@@ -463,12 +501,18 @@ ssize_t gzin_read(struct gzin *g, void *p, size_t n)
     return (ssize_t)done;
 }
 
+/* Where the process or the machine has run out of something, the archive is
+ * not to be left out as if it were at fault. */
 static int open_failed(struct err *e, const char *path, int number)
 {
-    return err_set(e, EXIT_INPUT, "could not open archive \"%s\": %s", path, strerror(number));
+    bool machine = number == EMFILE || number == ENFILE || number == ENOMEM;
+
+    return err_set(e, machine ? EXIT_FAILED : EXIT_INPUT, "could not open archive \"%s\": %s", path,
+                   strerror(number));
 }
 
-int gzin_open(struct gzin **out, const char *path, int64_t now, struct err *e)
+int gzin_open(struct gzin **out, const char *path, int64_t now,
+              const volatile sig_atomic_t *interrupted, struct err *e)
 {
     struct gzin *g = calloc(1, sizeof *g);
     struct stat st;
@@ -484,10 +528,12 @@ int gzin_open(struct gzin **out, const char *path, int64_t now, struct err *e)
     g->in = g->block + INFLATER_BACK;
     g->now = g->mtime = now;
     g->is_stdin = strcmp(path, "-") == 0;
-    g->fd = g->is_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    g->interrupted = interrupted;
+    /* O_NONBLOCK: a pipe without a writer is waited for where a signal is looked at. */
+    g->fd = g->is_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
     if (g->fd < 0 || fstat(g->fd, &st) != 0)
         result = open_failed(e, path, errno);
-    else if (S_ISDIR(st.st_mode))
+    else if (!g->is_stdin && S_ISDIR(st.st_mode)) /* of stdin read(2) tells */
         result = open_failed(e, path, EISDIR);
     else
         result = 0;
@@ -497,6 +543,9 @@ int gzin_open(struct gzin **out, const char *path, int64_t now, struct err *e)
     }
     if (!g->is_stdin && S_ISREG(st.st_mode))
         g->mtime = (int64_t)st.st_mtim.tv_sec * US_PER_SECOND + st.st_mtim.tv_nsec / 1000;
+    g->waits = !S_ISREG(st.st_mode);
+    if (S_ISFIFO(st.st_mode) && !g->is_stdin)
+        g->unwritten = strdup(path); /* without memory for it nobody is told */
     g->start = S_ISREG(st.st_mode) ? lseek(g->fd, 0, SEEK_CUR) : -1;
     (void)posix_fadvise(g->fd, 0, 0, POSIX_FADV_SEQUENTIAL); /* a hint: pipes refuse it */
     *out = g;
@@ -541,5 +590,6 @@ void gzin_close(struct gzin *g)
         (void)close(g->fd);
     inflater_free(g->inflater);
     free(g->block);
+    free(g->unwritten);
     free(g);
 }

@@ -10,6 +10,7 @@
 
 #include "err.h"
 
+#include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -33,8 +34,13 @@ enum gzin_damage {
  * (µs) decides what is growing, and is the modification time of stdin and
  * of anything else that is no regular file. Failure to open is EXIT_INPUT,
  * `could not open archive "x": reason`, a directory included; want of memory
- * is EXIT_FAILED. */
-int gzin_open(struct gzin **out, const char *path, int64_t now, struct err *e);
+ * or of descriptors is EXIT_FAILED, as it is no fault of the archive's.
+ *
+ * A pipe without a writer does not block here. Reading waits for one, and for
+ * whatever a pipe or a terminal has yet to give, until *interrupted (NULL:
+ * nothing) is not zero: then the archive ends as unreadable. */
+int gzin_open(struct gzin **out, const char *path, int64_t now,
+              const volatile sig_atomic_t *interrupted, struct err *e);
 
 /* Fills the n bytes at p as far as the archive goes. Less than n only at the
  * end, 0 for n > 0 only behind it; the end may be one that damage made. -1

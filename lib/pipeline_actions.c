@@ -485,7 +485,7 @@ int pipeline_act(struct pipeline *p, struct err *e)
 
     if (refuse_output(p, e) < 0 ||
         actions_read(&p->actions, p->o->archive[0], w.revert ? ACTIONS_JOURNAL : ACTIONS_PLAN,
-                     p->run.kinds, &p->archives, p->run.started_at, e) < 0 ||
+                     p->run.kinds, &p->archives, p->run.started_at, p->interrupted, e) < 0 ||
         check_database(p, e) < 0 || weigh_batches(p, e) < 0)
         return -1;
     status = compare(&w, &p->run.snapshot_at, e);

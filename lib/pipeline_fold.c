@@ -141,10 +141,12 @@ static int read_states(struct pipeline *p, struct err *e)
 
     for (i = 0; i < p->o->states_in.n; i++) {
         int status = states_read(&p->fold, &p->archives, p->o->states_in.item[i], p->run.started_at,
-                                 problem, sizeof problem, e);
+                                 p->interrupted, problem, sizeof problem, e);
 
         if (status < 0)
             return -1;
+        if (*p->interrupted)
+            return err_set(e, EXIT_FAILED, "interrupted");
         if (status == 0)
             continue;
         p->incomplete = true;

@@ -220,7 +220,7 @@ static int read_archive(struct worker *w, struct archive *a)
         a->damage = GZIN_UNREADABLE;
         return note_problem(a, a->error, &w->err);
     }
-    if (gzin_open(&g, a->name, w->pool->o->now, &w->err) < 0) {
+    if (gzin_open(&g, a->name, w->pool->o->now, w->pool->o->interrupted, &w->err) < 0) {
         if (w->err.status == EXIT_FAILED)
             return -1;
         a->damage = GZIN_UNREADABLE;

@@ -277,7 +277,8 @@ static ssize_t read_bytes(void *ctx, void *p, size_t n)
 }
 
 int states_read(struct fold *f, struct names *archives, const char *path, int64_t now,
-                char *problem, size_t problem_size, struct err *e)
+                const volatile sig_atomic_t *interrupted, char *problem, size_t problem_size,
+                struct err *e)
 {
     struct records *r = NULL;
     struct gzin *g = NULL;
@@ -285,7 +286,7 @@ int states_read(struct fold *f, struct names *archives, const char *path, int64_
     const char *what;
     int status;
 
-    if (gzin_open(&g, path, now, e) < 0) {
+    if (gzin_open(&g, path, now, interrupted, e) < 0) {
         (void)snprintf(problem, problem_size, "%s", e->text);
         return e->status == EXIT_FAILED ? -1 : 1;
     }

@@ -8,6 +8,8 @@
 #include "fold.h"
 #include "outfile.h"
 
+#include <signal.h>
+
 /* Appends ["sent","read"], the milestones of M_BITs. */
 void states_put_milestones(struct buf *b, uint8_t which);
 
@@ -24,8 +26,9 @@ int states_write(struct outfile *out, struct fold *f, bool failed_unless_deliver
  * fold; the names of its archives go to `archives`, which f refers to. What
  * is wrong with the file is told through `problem`, once, naming the line (0
  * lines read on after it): then 1 is returned and what came before is kept. -1:
- * no memory. */
+ * no memory. interrupted: as of gzin_open. */
 int states_read(struct fold *f, struct names *archives, const char *path, int64_t now,
-                char *problem, size_t problem_size, struct err *e);
+                const volatile sig_atomic_t *interrupted, char *problem, size_t problem_size,
+                struct err *e);
 
 #endif

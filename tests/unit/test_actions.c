@@ -206,7 +206,7 @@ static int read_file(const char *path, enum actions_kind kind, enum ident_kind i
     int status;
 
     *e = (struct err)ERR_INIT;
-    status = actions_read(a, path, kind, kinds, names, NOW, e);
+    status = actions_read(a, path, kind, kinds, names, NOW, NULL, e);
     if (status < 0) {
         assert_int_equal(e->status, EXIT_FAILED);
         assert_non_null(strstr(e->text, path));

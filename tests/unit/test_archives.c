@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -169,6 +170,28 @@ static void the_root_directory_comes_out_right(void **state)
     assert_int_equal(status, 0);
 }
 
+/* What is left out for it would be missed by nobody. */
+static void a_want_of_descriptors_is_no_fault_of_the_directory(void **state)
+{
+    struct archive_list l = ARCHIVE_LIST_INIT;
+    struct err e = ERR_INIT;
+    struct rlimit limit, none;
+    char name[] = "logs", *args[] = {name};
+    int result;
+
+    (void)state;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    none = limit;
+    none.rlim_cur = 0;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    result = archives_expand(&l, args, 1, &e);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    assert_int_equal(result, -1);
+    assert_int_equal(e.status, EXIT_FAILED);
+    assert_string_equal(e.text, "could not read directory \"logs\": Too many open files");
+    archives_release(&l);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -177,6 +200,7 @@ int main(void)
         cmocka_unit_test(what_cannot_be_read_stays_in_the_list),
         cmocka_unit_test(a_very_deep_tree_ends),
         cmocka_unit_test(the_root_directory_comes_out_right),
+        cmocka_unit_test(a_want_of_descriptors_is_no_fault_of_the_directory),
     };
 
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -90,7 +90,7 @@ static void read_all(const char *name, size_t step, struct result *r)
 
     assert_non_null(p);
     *r = (struct result){.bytes = BUF_INIT};
-    if (gzin_open(&g, name, NOW, &e) < 0)
+    if (gzin_open(&g, name, NOW, NULL, &e) < 0)
         fail_msg("%s", e.text);
     do {
         got = gzin_read(g, p, step);
@@ -502,12 +502,12 @@ static void what_cannot_be_opened_is_an_error(void **state)
     struct err e = ERR_INIT;
 
     (void)state;
-    assert_int_equal(gzin_open(&g, "/nonexistent/x", NOW, &e), -1);
+    assert_int_equal(gzin_open(&g, "/nonexistent/x", NOW, NULL, &e), -1);
     assert_int_equal(e.status, EXIT_INPUT);
     assert_string_equal(e.text,
                         "could not open archive \"/nonexistent/x\": No such file or directory");
     assert_null(g);
-    assert_int_equal(gzin_open(&g, "/tmp", NOW, &e), -1);
+    assert_int_equal(gzin_open(&g, "/tmp", NOW, NULL, &e), -1);
     assert_string_equal(e.text, "could not open archive \"/tmp\": Is a directory");
     gzin_close(NULL);
 }
@@ -535,13 +535,13 @@ static void times_and_sizes_are_told(void **state)
     (void)state;
     add_member(&file, "one\n", 4, NULL);
     write_file(file.data, file.len, NOW - HOUR + 123456);
-    assert_int_equal(gzin_open(&g, path, NOW, &e), 0);
+    assert_int_equal(gzin_open(&g, path, NOW, NULL, &e), 0);
     assert_int_equal(gzin_mtime(g), NOW - HOUR + 123456);
     assert_int_equal(gzin_read(g, p, sizeof p), 4);
     assert_int_equal(gzin_bytes_in(g), file.len);
     assert_int_equal(gzin_bytes_out(g), 4);
     gzin_close(g);
-    assert_int_equal(gzin_open(&g, "-", NOW, &e), 0);
+    assert_int_equal(gzin_open(&g, "-", NOW, NULL, &e), 0);
     assert_int_equal(gzin_mtime(g), NOW);
     gzin_close(g);
     buf_release(&file);
