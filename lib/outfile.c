@@ -16,6 +16,8 @@
 
 #define OUT_SIZE 65536   /* bytes held back before write(2) */
 #define LINKS_MAX 40     /* symbolic links followed, as the kernel does */
+#define TICK_MS 100      /* how often a wait looks whether the run is to end, ... */
+#define GRACE_TICKS 30   /* ... and how many of them a reader gets then */
 #define TRIES 100        /* random names tried */
 #define STEM_MAX 200     /* bytes of the name that its temporary name repeats */
 #define GZIP_WINDOW 15   /* zlib: the largest window ... */
@@ -30,7 +32,9 @@ struct outfile {
     int dir; /* -1: none */
     bool dir_syncs;
     int fd;
-    int failed; /* errno of what went wrong first */
+    bool waits; /* no regular file: what reads from it may take its time */
+    const volatile sig_atomic_t *interrupted; /* NULL: nothing interrupts */
+    int failed;                               /* errno of what went wrong first */
     bool gzip, deflating;
     z_stream z;
     size_t used; /* bytes in out */
@@ -193,6 +197,7 @@ static int open_path(struct outfile *f, mode_t mode)
 int outfile_open(struct outfile **file, const char *path, mode_t mode, bool gzip, struct err *e)
 {
     struct outfile *f = calloc(1, sizeof *f);
+    struct stat st;
     int reason;
 
     *file = NULL;
@@ -215,24 +220,41 @@ int outfile_open(struct outfile **file, const char *path, mode_t mode, bool gzip
         outfile_free(f);
         return -1;
     }
+    f->waits = fstat(f->fd, &st) != 0 || !S_ISREG(st.st_mode);
     *file = f;
     return 0;
 }
 
 /* ---- writing: each returns 0 or an errno ---------------------------------- */
 
-static int write_all(int fd, const void *from, size_t n)
+/* Until a pipe takes something. A signal whose flag was set just before a write
+ * would not end it, so it is this that waits. False: nobody reads on, and the run
+ * is to end. */
+static bool wait_for_room(const struct outfile *f)
 {
+    struct pollfd ready = {.fd = f->fd, .events = POLLOUT};
+
+    for (int ticks = 0; ticks < GRACE_TICKS;
+         ticks += f->interrupted && __atomic_load_n(f->interrupted, __ATOMIC_RELAXED)) {
+        if (poll(&ready, 1, TICK_MS) > 0)
+            return true;
+    }
+    return false;
+}
+
+static int write_all(const struct outfile *f, const void *from, size_t n)
+{
+    /* More than this might wait in write(2) for a pipe that has room for less. */
+    const size_t most = f->waits ? PIPE_BUF : SSIZE_MAX;
     const unsigned char *p = from;
 
     while (n > 0) {
-        ssize_t done = write(fd, p, n < SSIZE_MAX ? n : SSIZE_MAX);
+        ssize_t done;
 
-        if (done < 0 && errno == EAGAIN) { /* a terminal or pipe that others set so */
-            struct pollfd ready = {.fd = fd, .events = POLLOUT};
-
-            (void)poll(&ready, 1, -1);
-        } else if (done < 0 && errno != EINTR) {
+        if (f->waits && !wait_for_room(f))
+            return EINTR;
+        done = write(f->fd, p, n < most ? n : most);
+        if (done < 0 && errno != EINTR && errno != EAGAIN) {
             return errno;
         } else if (done > 0) {
             p += done;
@@ -244,7 +266,7 @@ static int write_all(int fd, const void *from, size_t n)
 
 static int write_out(struct outfile *f)
 {
-    int reason = write_all(f->fd, f->out, f->used);
+    int reason = write_all(f, f->out, f->used);
 
     f->used = 0;
     return reason;
@@ -259,7 +281,7 @@ static int write_plain(struct outfile *f, const void *p, size_t n)
     if (reason)
         return reason;
     if (n > OUT_SIZE)
-        return write_all(f->fd, p, n);
+        return write_all(f, p, n);
     memcpy(f->out + f->used, p, n);
     f->used += n;
     return 0;
@@ -305,6 +327,11 @@ int outfile_write(struct outfile *f, const void *p, size_t n, struct err *e)
     if (!f->failed && n > 0)
         f->failed = f->gzip ? write_gzip(f, p, n) : write_plain(f, p, n);
     return f->failed ? say_failed(f, f->failed, e) : 0;
+}
+
+void outfile_set_interrupt(struct outfile *f, const volatile sig_atomic_t *interrupted)
+{
+    f->interrupted = interrupted;
 }
 
 int outfile_set_mode(struct outfile *f, mode_t mode, struct err *e)

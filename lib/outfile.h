@@ -10,6 +10,7 @@
 #include "buf.h"
 #include "err.h"
 
+#include <signal.h>
 #include <sys/types.h>
 
 struct outfile;
@@ -17,6 +18,10 @@ struct outfile;
 /* mode: of a new file, e.g. 0600. gzip: deflate what is written; the bytes
  * depend on the content alone. EXIT_FAILED naming the file. */
 int outfile_open(struct outfile **f, const char *path, mode_t mode, bool gzip, struct err *e);
+
+/* A pipe that nobody reads on from is waited for until *interrupted is not zero,
+ * and 3 seconds more: then a write fails. It has to last as long as f. */
+void outfile_set_interrupt(struct outfile *f, const volatile sig_atomic_t *interrupted);
 
 /* The mode whatever the umask is, of a regular file. */
 int outfile_set_mode(struct outfile *f, mode_t mode, struct err *e);

@@ -51,6 +51,7 @@ static int write_report(struct pipeline *p, struct err *e)
     p->run.warnings = p->warnings.n;
     if (outfile_open(&f, p->o->output, 0600, false, e) < 0)
         return -1;
+    outfile_set_interrupt(f, p->interrupted);
     if (report_write(f, &p->run, &how, e) < 0) {
         outfile_abort(f);
         return -1;

@@ -176,6 +176,7 @@ int pipeline_write_states(struct pipeline *p, struct err *e)
         return 0;
     if (outfile_open(&f, path, 0600, ends_in_gz(path), e) < 0)
         return -1;
+    outfile_set_interrupt(f, p->interrupted);
     if (states_write(f, &p->fold, p->o->policy.failed_unless_delivered, scope_keeps, &p->instances,
                      e) < 0) {
         outfile_abort(f);
