@@ -9,10 +9,24 @@
 #include "source_api.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <jansson.h>
 #include <signal.h>
+#include <unistd.h>
 
 static volatile sig_atomic_t interrupted;
+
+/* A descriptor that the caller has closed would be that of the next file or socket
+ * which is opened: a report would go into a journal, or to the server. What stands
+ * in for it can neither be read nor be written. */
+static int hold_standard_descriptors(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        if (fcntl(fd, F_GETFD) < 0 && open("/", O_PATH | O_CLOEXEC) != fd)
+            return -1;
+    }
+    return 0;
+}
 
 /* The first signal ends the run in order, a second one at once. Other threads
  * look at the flag, too. */
@@ -27,12 +41,16 @@ static void on_signal(int number)
 
 static void catch_signals(void)
 {
-    struct sigaction sa = {.sa_handler = on_signal};
+    struct sigaction sa = {.sa_handler = on_signal}, before;
 
     (void)sigemptyset(&sa.sa_mask);
     (void)sigaction(SIGINT, &sa, NULL);
     (void)sigaction(SIGTERM, &sa, NULL);
+    /* A terminal that goes away ends a run, but not one that nohup began. */
+    if (sigaction(SIGHUP, NULL, &before) == 0 && before.sa_handler != SIG_IGN)
+        (void)sigaction(SIGHUP, &sa, NULL);
     (void)signal(SIGPIPE, SIG_IGN); /* a closed pipe is an error of a write */
+    (void)signal(SIGXFSZ, SIG_IGN); /* and so is a limit of the size of files */
 }
 
 static int print(const struct buf *b, struct err *e)
@@ -93,6 +111,8 @@ int tool_main(enum tool tool, int argc, char **argv)
     int status;
 
     /* Hostile texts are many and short-lived: a seed that differs per run. */
+    if (hold_standard_descriptors() < 0)
+        return EXIT_FAILED; /* with no descriptor to say why */
     json_object_seed(0);
     hash_choose_secret();
     log_open(tool_name(tool), LOG_LEVEL_NOTE);
