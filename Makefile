@@ -1,6 +1,7 @@
 ## make              build/replay, build/reconcile and build/generate
 ## make demo         lose webhooks, replay the archives: on a throwaway PostgreSQL
 ## make check        build with warnings as errors and run every test
+## make check-heavy  tests of gigabytes, which take minutes
 ## make check-html   look at HTML reports in a headless Chromium
 ## make lint         clang-tidy, cppcheck, shellcheck and the project's own checks
 ## make format       what clang-format makes of the sources
@@ -207,7 +208,8 @@ $(BUILD)/tests/measure: tests/measure.c $(BUILD)/flags
 SUBMAKE = $(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
 export CC BUILD SANITIZE
 
-.PHONY: deps deps-check demo check check-html lint lint-flags format bench fuzz soak-killed clean help
+.PHONY: deps deps-check demo check check-heavy check-html lint lint-flags format bench fuzz
+.PHONY: soak-killed clean help
 .PHONY: install install-system uninstall dist deb
 deps:
 	@sh tools/deps.sh build
@@ -227,6 +229,12 @@ check:
 .PHONY: check-steps
 check-steps:
 	@+MAKE_CMD='$(SUBMAKE)' sh tools/check.sh
+
+# What is left out of check, as it takes long: they are marked in the tests.
+check-heavy: tests
+	@sh tools/deps.sh build check
+	@HEAVY=1 PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 PYTHONDONTWRITEBYTECODE=1 \
+		"$$(sh tools/find-python.sh)" -m pytest -q -rs -p no:cacheprovider tests/cli/test_oddities.py -k gigabytes
 
 # A target of its own, as Chromium is large. SHOTS=DIR keeps pictures to look at;
 # VNU=vnu.jar has the Nu Html Checker validate the reports, too.

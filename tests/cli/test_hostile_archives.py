@@ -95,3 +95,64 @@ def test_since_and_until_bound_the_events(replay, tmp_path):
     check(replay, tmp_path, ["\n".join(lines).encode()],
           arguments=["--since", "2025-10-20T18:53:20Z", "--until", "2025-10-21T18:53:20Z"],
           options=events.Options(since=since * 1000000, until=until * 1000000))
+
+
+NUMBERS = ["1e400", "-1e400", "1e308", "1e-400", "0e999999999", "-0", "-0.0", "9223372036854775807",
+           "9223372036854775808", "-9223372036854775809", "18446744073709551616", "2.5", "1e3",
+           "1760954400", "1760954400000", "1760954400.123456789", "9" * 4000, "-" + "9" * 4000,
+           "0." + "0" * 4000 + "1", "1760954400." + "1" * 4000, "1E+0000000000001", "253402300799",
+           "253402300800", "-62135596800", "NaN", "Infinity", "0x10", "+1", ".5", "1_000"]
+
+
+def test_numbers_of_any_size_are_read_in_every_place(replay, tmp_path):
+    """Bare and as a string: as a status, as a time, as the time it was received, as noise."""
+    status = '{"event":"messages.update","instance":"i","data":{"keyId":"K%(n)d","status":%(v)s}}'
+    shapes = ['{"event":"messages.update","instance":"i","data":{"keyId":"D%(n)d","status":"READ",'
+              '"datetime":%(v)s}}',
+              '{"event":"messages.update","instance":"i","data":{"keyId":"T%(n)d","status":"READ"},'
+              '"date_time":%(v)s}',
+              '{"event":"messages.update","instance":"i","data":{"keyId":"N%(n)d","status":"READ"},'
+              '"noise":{"a":[%(v)s]},"date_time":"2025-10-20T10:00:00Z"}'] + [
+        '{"' + key + '":%(v)s,"body":{"event":"messages.update","instance":"i",'
+        '"data":{"keyId":"' + key + '%(n)d","status":"READ"}}}' for key in ("ts", "msec", "@timestamp")]
+    contents = [("\n".join(shape % {"n": n, "v": value} for shape in shapes) + "\n").encode()
+                for n, number in enumerate(NUMBERS) for value in (number, '"%s"' % number)]
+    # how the report shows a status from 10^15 on is not what this is about
+    contents += [(status % {"n": n, "v": value}).encode()
+                 for n, number in enumerate(NUMBERS) if len(number) < 15 and number != "1e308"
+                 for value in (number, '"%s"' % number)]
+    check(replay, tmp_path, contents)
+
+
+@pytest.mark.parametrize("nest", ["[", '{"a":'], ids=["arrays", "objects"])
+@pytest.mark.parametrize("depth", [511, 512, 513, 100000])
+def test_nesting_of_any_depth_costs_one_record(replay, tmp_path, nest, depth):
+    good = GOOD % b"G"
+    close = "]" if nest == "[" else "}"
+    pieces = [b'{"messages.update":%s1%s}\n' % ((nest * depth).encode(), (close * depth).encode()),
+              b'{"messages.update":%s\n' % (nest * depth).encode(),
+              b'{"body":' + (nest * depth).encode() + b"\n", (nest * depth).encode() + b"\n",
+              (close * depth).encode() + b"\n"]
+    check(replay, tmp_path, [good + piece + good.replace(b"G", b"H") for piece in pieces])
+
+
+GOOD = (b'{"event":"messages.update","instance":"i","data":{"keyId":"%s","status":"READ"},'
+        b'"date_time":"2025-10-20T10:00:00Z"}\n')
+
+
+def test_texts_of_any_encoding_are_read_or_rejected_line_by_line(replay, tmp_path):
+    plain = b"".join(GOOD % b"K%d" % n for n in range(5))
+    odd = [b"\xff", b"\xc0\xaf", b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"\xe2\x82", b"\\ud800",
+           b"\\udc00\\ud800", b"\\ud83d\\ude00", b"\0", b"\\u0000", b"\xef\xbb\xbf", b"\xef\xbf\xbf",
+           b"\x7f", b"\x1f", b"\xc2\x85", b"\xe2\x80\xa8"]
+    contents = [plain.decode().encode(encoding) for encoding in (
+        "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-8-sig", "utf-7")]
+    contents += [plain.replace(b"\n", b"\r\n"), plain.replace(b"\n", b"\r"), b"\xef\xbb\xbf" * 2 + plain,
+                 plain + b"\xef\xbb\xbf" + plain, plain.replace(b"\n", b"\n\0"), plain.rstrip(b"\n"),
+                 b"\r\n\r\n" + plain + b"\r", b"\xef\xbb\xbf", b"\xef\xbb", b"\0" * 5000]
+    for piece in odd:
+        contents += [GOOD % piece, GOOD % (b"a" + piece + b"b"), piece + GOOD % b"K", GOOD % b"K" + piece,
+                     (GOOD % b"K").replace(b'"READ"', b'"RE' + piece + b'AD"'),
+                     (GOOD % b"K").replace(b'"instance":"i', b'"instance":"i' + piece),
+                     (GOOD % b"K").replace(b'"data"', b'"da' + piece + b'ta":1,"data"')]
+    check(replay, tmp_path, contents)
