@@ -181,13 +181,15 @@ int directory_read(struct directory *d, struct store *s, struct err *e)
     return store_read_campaigns(s, on_campaign, d, e);
 }
 
-const struct directory_named *directory_lookup(const struct directory *d, struct slice name)
+int directory_lookup(const struct directory *d, struct slice name,
+                     const struct directory_named **named, struct err *e)
 {
     struct buf b = BUF_INIT;
     uint32_t i = NAMES_NONE;
     size_t from, to = 0;
+    bool failed = !directory_fold_name(&b, name);
 
-    if (!directory_fold_name(&b, name) || b.len == 0)
+    if (failed || b.len == 0)
         goto out;
     i = names_find(&d->names, (struct slice){b.data, b.len});
     if (i != NAMES_NONE || b.len < HYPHENLESS_MIN || !memchr(b.data, '-', b.len))
@@ -200,7 +202,8 @@ const struct directory_named *directory_lookup(const struct directory *d, struct
         i = names_find(&d->names, (struct slice){b.data, to});
 out:
     buf_release(&b);
-    return i == NAMES_NONE ? NULL : &d->named[i];
+    *named = i == NAMES_NONE ? NULL : &d->named[i];
+    return failed ? err_oom(e) : 0;
 }
 
 const struct store_campaign *directory_campaign(const struct directory *d, struct ident id)

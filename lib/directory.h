@@ -42,8 +42,10 @@ void directory_release(struct directory *d);
 /* Reads instances and campaigns within the store's snapshot. */
 int directory_read(struct directory *d, struct store *s, struct err *e);
 
-/* The instances that an event's name names; NULL: none. */
-const struct directory_named *directory_lookup(const struct directory *d, struct slice name);
+/* The instances that an event's name names; NULL: none. A name that memory does not
+ * suffice to look up is an error, not one that names nothing. */
+int directory_lookup(const struct directory *d, struct slice name,
+                     const struct directory_named **named, struct err *e);
 
 const struct store_campaign *directory_campaign(const struct directory *d, struct ident id);
 

@@ -296,8 +296,10 @@ static int take_sources(struct match_table *t, const struct fold *f, const struc
         (void)err_oom(e);
         goto out;
     }
-    for (i = 0; i < f->names.n; i++)
-        t->named[i] = directory_lookup(d, f->names.name[i]);
+    for (i = 0; i < f->names.n; i++) {
+        if (directory_lookup(d, f->names.name[i], &t->named[i], e) < 0)
+            goto out;
+    }
     status = 0;
 out:
     free(source);

@@ -124,13 +124,15 @@ static int gap_command(struct pipeline *p, const struct gap *g, struct slice *co
                        struct err *e)
 {
     const struct directory_instance *in = &p->directory.instance[g->instance];
-    const struct directory_named *named = directory_lookup(&p->directory, in->name);
+    const struct directory_named *named;
     struct buf b = BUF_INIT;
     char since[TIME_TEXT_SIZE], until[TIME_TEXT_SIZE];
 
     *command = SLICE_NONE;
     if (!in->is_evolution)
         return 0;
+    if (directory_lookup(&p->directory, in->name, &named, e) < 0)
+        return -1;
     buf_adds(&b, "reconcile poll");
     put_connections(&b, p->o);
     if (named && named->n == 1) {

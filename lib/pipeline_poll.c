@@ -323,8 +323,10 @@ static int choose_instances(const struct pipeline *p, bool **chosen, struct err 
     if (!*chosen)
         return err_oom(e);
     for (i = 0; i < l->n; i++) {
-        const struct directory_named *named = directory_lookup(&p->polled, slice_of(l->item[i]));
+        const struct directory_named *named;
 
+        if (directory_lookup(&p->polled, slice_of(l->item[i]), &named, e) < 0)
+            return -1;
         if (!named)
             return err_set(e, EXIT_USAGE, "no instance is named \"%s\"", l->item[i]);
         if (named->n > 1)

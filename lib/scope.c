@@ -79,15 +79,19 @@ int scope_instances_by_directory(struct scope_instances *s, const struct scope_l
     if (keep_none(s, names, e) < 0)
         return -1;
     for (k = 0; k < list->n; k++) {
-        const struct directory_named *wanted = directory_lookup(d, slice_of(list->item[k]));
+        const struct directory_named *wanted, *named;
 
+        if (directory_lookup(d, slice_of(list->item[k]), &wanted, e) < 0)
+            return -1;
         if (!wanted)
             return err_set(e, EXIT_USAGE, "no instance is named \"%s\"", list->item[k]);
         if (wanted->n > 1)
             return err_set(e, EXIT_USAGE, "%u instances are named \"%s\"", wanted->n,
                            list->item[k]);
         for (i = 0; i < names->n; i++) {
-            if (names_instance(directory_lookup(d, names->name[i]), wanted->instance[0]))
+            if (directory_lookup(d, names->name[i], &named, e) < 0)
+                return -1;
+            if (names_instance(named, wanted->instance[0]))
                 s->keep[i] = true;
         }
     }
