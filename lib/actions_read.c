@@ -3,6 +3,7 @@
 #include "actions_line.h"
 #include "gzin.h"
 #include "idmap.h"
+#include "jmemory.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -252,6 +253,8 @@ static int take_record(struct reading *r, struct slice line, struct err *e)
     if (r->number == 1 && line.n >= BOM_SIZE && memcmp(line.p, bom, BOM_SIZE) == 0)
         line = (struct slice){line.p + BOM_SIZE, line.n - BOM_SIZE};
     root = json_loadb(line.p, line.n, JSON_ALLOW_NUL | JSON_REJECT_DUPLICATES, &unused);
+    if (!root && jmemory_failed())
+        return err_oom(e);
     if (!root)
         return r->kind == ACTIONS_JOURNAL && ends_early(r) ? 0 : refuse(r, "it is not JSON", e);
     status = json_is_object(root) ? take_line(r, root, e) : refuse(r, "it is no object", e);

@@ -1,6 +1,7 @@
 #include "event_status.h"
 
 #include "event_time.h"
+#include "jmemory.h"
 #include "jwalk.h"
 #include "mask.h"
 
@@ -43,7 +44,7 @@ static int tally_json(struct slice value, struct event_counts *counts)
 
     json_decref(v);
     /* Too long to be worth a tree, or an integer it cannot hold: the bytes as they are. */
-    status = count_raw(text ? slice_of(text) : value, counts);
+    status = !text && jmemory_failed() ? -1 : count_raw(text ? slice_of(text) : value, counts);
     free(text);
     return status;
 }

@@ -1,6 +1,7 @@
 #include "states.h"
 
 #include "gzin.h"
+#include "jmemory.h"
 #include "jsonw.h"
 #include "records.h"
 
@@ -252,7 +253,7 @@ static int add_line(struct fold *f, struct names *archives, const struct record 
         return 1;
     l.root = json_loadb(rec->text, rec->len, JSON_ALLOW_NUL | JSON_REJECT_DUPLICATES, &je);
     if (!l.root)
-        return 1;
+        return jmemory_failed() ? err_oom(e) : 1;
     if (!read_line(&l, archives)) {
         *what = l.what;
         status = 1;

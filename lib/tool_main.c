@@ -1,5 +1,6 @@
 #include "tool_main.h"
 
+#include "jmemory.h"
 #include "log.h"
 #include "metrics.h"
 #include "names.h"
@@ -113,6 +114,7 @@ int tool_main(enum tool tool, int argc, char **argv)
     /* Hostile texts are many and short-lived: a seed that differs per run. */
     if (hold_standard_descriptors() < 0)
         return EXIT_FAILED; /* with no descriptor to say why */
+    jmemory_watch();
     json_object_seed(0);
     hash_choose_secret();
     log_open(tool_name(tool), LOG_LEVEL_NOTE);

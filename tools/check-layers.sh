@@ -17,7 +17,7 @@ build=${1:-build}
 # the header made from lib/sql/*.sql.
 LAYERS='
 base    banned version slice utf8 err log buf arena tally histogram warnings
-        clock zone opt ident idmap names mask jsonbytes jsonscan jwalk jsonw csvw htmlw textw
+        clock zone opt ident idmap names mask jsonbytes jsonscan jwalk jmemory jsonw csvw htmlw textw
         command secret progress
 io      config inflater gzin archives records relay spill outfile statedir http pgbin pg pgconn
 core    evidence status event fold decide gaps
