@@ -130,7 +130,8 @@ static int take_answers(struct http *h, bool *any, struct err *e)
         CURLcode code = m->data.result;
         struct http_slot *s = NULL;
 
-        (void)curl_easy_getinfo(easy, CURLINFO_PRIVATE, &s);
+        if (curl_easy_getinfo(easy, CURLINFO_PRIVATE, &s) != CURLE_OK)
+            return err_set(e, EXIT_FAILED, "could not tell which request libcurl has ended");
         *any = true;
         if (http_end_try(h, s, code, e) < 0)
             return -1;
