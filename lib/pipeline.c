@@ -49,6 +49,8 @@ static int write_report(struct pipeline *p, struct err *e)
     p->run.finished_at = clock_now();
     p->run.warning = p->warnings.text;
     p->run.warnings = p->warnings.n;
+    if (p->warnings.lost || p->command.failed) /* it would leave out what one has to know */
+        return err_oom(e);
     if (outfile_open(&f, p->o->output, 0600, false, e) < 0)
         return -1;
     outfile_set_interrupt(f, p->interrupted);
