@@ -57,7 +57,7 @@ static const char *level_name(enum log_level level)
  * message, an escape sequence would reach the operator's terminal. */
 static void add_escaped(struct buf *b, const char *s, size_t n)
 {
-    while (n > 0) {
+    while (n > 0 && !b->failed) {
         uint32_t point = 0;
         size_t len = utf8_sequence(s, n, &point);
         bool keep = len > 0 && !utf8_is_unsafe(point);

@@ -115,6 +115,13 @@ static void a_long_message_is_cut_at_a_bound(void **state)
     got = capture_end();
     assert_true(strlen(got) <= 65536 + 4);
     assert_string_equal(got + strlen(got) - 4, "...\n");
+
+    /* nothing is said behind what there was no room for */
+    strcpy(name + 65536 - strlen("p: note: ") - 2, "\nyy");
+    capture_begin();
+    log_note("%s", name);
+    got = capture_end();
+    assert_string_equal(got + strlen(got) - 5, "x...\n");
     free(name);
 }
 
