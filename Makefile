@@ -7,6 +7,7 @@
 ## make format       what clang-format makes of the sources
 ## make bench        measure
 ## make fuzz         look for records that two ways of reading differ on: FUZZ_TIME=60
+## make torture      fail every allocation, read, write, query ... in turn: an hour or more
 ## make soak-killed  end writing runs at random moments: SOAK_ROUNDS=100 SOAK_SEED=1
 ## make deps         install what the build needs; deps-check only names it
 ## make install      to $(DESTDIR)$(PREFIX), /usr/local by default; uninstall undoes it
@@ -114,7 +115,7 @@ TESTS := $(TEST_SRC:%.c=$(BUILD)/%)
 .PHONY: all lib tests
 all: $(LIB) $(TOOLS) $(GENERATE) $(COMPLETIONS)
 lib: $(LIB)
-tests: all $(TESTS) $(BUILD)/tests/measure
+tests: all $(TESTS) $(BUILD)/tests/measure $(BUILD)/tests/failing.so
 
 # One short line per step; V=1 shows the commands.
 SAY = $(if $(V),,@printf '  %-5s %s\n' $1 $@; )
@@ -199,6 +200,12 @@ $(BUILD)/tests/measure: tests/measure.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call SAY,CC)$(CC) -std=c11 -O2 -Wall -Wextra $(if $(WERROR),-Werror) -o $@ $<
 
+# Preloaded by tests/db/test_torture.py. Its own malloc is not to be taken for the real one.
+$(BUILD)/tests/failing.so: tests/torture/failing.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(call SAY,CC)$(CC) -std=c11 -D_GNU_SOURCE -O1 -g -fPIC -shared -fno-builtin -Wall -Wextra \
+		$(if $(WERROR),-Werror) -pthread -o $@ $< -ldl
+
 -include $(LIB_OBJ:.o=.d) $(MAIN_OBJ:.o=.d) $(BUILD)/main/completions.d $(GEN_OBJ:.o=.d) $(TEST_OBJ:.o=.d) $(TEST_HELPER_OBJ:.o=.d)
 
 # ---- everything else --------------------------------------------------------
@@ -209,7 +216,7 @@ SUBMAKE = $(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shel
 export CC BUILD SANITIZE
 
 .PHONY: deps deps-check demo check check-heavy check-html lint lint-flags format bench fuzz
-.PHONY: soak-killed clean help
+.PHONY: soak-killed torture clean help
 .PHONY: install install-system uninstall dist deb
 deps:
 	@sh tools/deps.sh build
@@ -278,6 +285,11 @@ soak-killed: all
 	@PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 PYTHONDONTWRITEBYTECODE=1 BUILD='$(BUILD)' \
 		SOAK_KILLED='$(SOAK_ROUNDS)' SOAK_SEED='$(SOAK_SEED)' \
 		"$$(sh tools/find-python.sh)" -m pytest -q -p no:cacheprovider tests/db/test_killed.py
+
+# TORTURE_SEED has no say here: every call of every scenario fails once.
+torture: tests
+	@PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 PYTHONDONTWRITEBYTECODE=1 BUILD='$(BUILD)' TORTURE=full \
+		"$$(sh tools/find-python.sh)" -m pytest -q -rP -p no:cacheprovider tests/db/test_torture.py
 
 # ---- installation -----------------------------------------------------------
 
