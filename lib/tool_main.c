@@ -13,6 +13,8 @@
 #include <fcntl.h>
 #include <jansson.h>
 #include <signal.h>
+#include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 static volatile sig_atomic_t interrupted;
@@ -22,11 +24,16 @@ static volatile sig_atomic_t interrupted;
  * in for it can neither be read nor be written. */
 static int hold_standard_descriptors(void)
 {
-    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
-        if (fcntl(fd, F_GETFD) < 0 && open("/", O_PATH | O_CLOEXEC) != fd)
-            return -1;
-    }
-    return 0;
+    int fd;
+
+    do
+        fd = open("/", O_PATH | O_CLOEXEC);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd < 0)
+        (void)dprintf(STDERR_FILENO, "could not open \"/\": %s\n", strerror(errno));
+    else
+        (void)close(fd);
+    return fd < 0 ? -1 : 0;
 }
 
 /* The first signal ends the run in order, a second one at once. Other threads
@@ -113,7 +120,7 @@ int tool_main(enum tool tool, int argc, char **argv)
 
     /* Hostile texts are many and short-lived: a seed that differs per run. */
     if (hold_standard_descriptors() < 0)
-        return EXIT_FAILED; /* with no descriptor to say why */
+        return EXIT_FAILED;
     jmemory_watch();
     json_object_seed(0);
     hash_choose_secret();

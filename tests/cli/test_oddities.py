@@ -63,7 +63,7 @@ def asleep_in(process, call):
     or, where that is not told, until it sleeps at all, several times in a row."""
     until = time.monotonic() + WAIT
     seen = 0
-    while seen < 10:
+    while seen < 3:
         assert process.poll() is None and time.monotonic() < until, "it does not wait in " + call
         base = pathlib.Path("/proc/%d" % process.pid)
         try:
