@@ -2,6 +2,7 @@
 ## make demo         lose webhooks, replay the archives: on a throwaway PostgreSQL
 ## make check        build with warnings as errors and run every test
 ## make check-heavy  tests of gigabytes, which take minutes
+## make check-reproducible    build twice, elsewhere, and compare every byte
 ## make check-html   look at HTML reports in a headless Chromium
 ## make lint         clang-tidy, cppcheck, shellcheck and the project's own checks
 ## make format       what clang-format makes of the sources
@@ -82,13 +83,28 @@ ifeq ($(SANITIZE)$(filter -O0,$(CFLAGS)),)
 FORTIFY += -D_FORTIFY_SOURCE=2
 endif
 
+# What the processor and the compiler know of: branches land only where they are
+# meant to, returns go where they came from (on x86 if the system turns it on), and
+# a large frame cannot step over the page that guards the stack.
+ARCH := $(shell $(CC) -dumpmachine 2>/dev/null)
+KNOWS = $(shell $(CC) -Werror $1 -E -x c /dev/null >/dev/null 2>&1 && echo $1)
+GUARDS := $(call KNOWS,-fstack-clash-protection)
+ifneq ($(filter x86_64%,$(ARCH)),)
+GUARDS += $(call KNOWS,-fcf-protection)
+else ifneq ($(filter aarch64%,$(ARCH)),)
+GUARDS += $(call KNOWS,-mbranch-protection=standard)
+endif
+
+# What is built has no name of the directory it was built in.
+PREFIX_MAP := $(call KNOWS,-ffile-prefix-map=$(CURDIR)=.)
+
 SAN := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer)
 
 ALL_CPPFLAGS = -D_GNU_SOURCE -DRECONCILE_VERSION='"$(VERSION)"' $(FORTIFY) \
 	$(if $(filter isal,$(INFLATE)),-DHAVE_ISAL) -Ilib -I$(BUILD)/gen $(CPPFLAGS)
 ALL_CFLAGS = -std=c11 $(WARNINGS) $(if $(WERROR),-Werror) \
-	-fstack-protector-strong -fPIE -pthread $(CFLAGS) $(SAN)
-ALL_LDFLAGS = -pie -pthread -Wl,-z,relro,-z,now -Wl,--as-needed $(SAN) $(LDFLAGS)
+	-fstack-protector-strong $(GUARDS) $(PREFIX_MAP) -fPIE -pthread $(CFLAGS) $(SAN)
+ALL_LDFLAGS = -pie -pthread -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed $(SAN) $(LDFLAGS)
 BANNED := -include lib/banned.h
 
 # ---- what there is to build -------------------------------------------------
@@ -154,7 +170,6 @@ $(BUILD)/lib/%.o: lib/%.c $(BUILD)/flags | $(BUILD)/gen/sql.h
 	$(call SAY,CC)$(CC) $(ALL_CPPFLAGS) $(BANNED) $(PKG_CFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
 # Compiled for processors with AVX2; which code runs is asked of the processor.
-ARCH := $(shell $(CC) -dumpmachine 2>/dev/null)
 ifneq ($(filter x86_64%,$(ARCH)),)
 $(BUILD)/lib/event_scan_avx2.o: ALL_CFLAGS += -mavx2 -mbmi
 endif
@@ -216,7 +231,7 @@ SUBMAKE = $(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shel
 export CC BUILD SANITIZE
 
 .PHONY: deps deps-check demo check check-heavy check-html lint lint-flags format bench fuzz
-.PHONY: soak-killed torture clean help
+.PHONY: check-reproducible soak-killed torture clean help
 .PHONY: install install-system uninstall dist deb
 deps:
 	@sh tools/deps.sh build
@@ -242,6 +257,10 @@ check-heavy: tests
 	@sh tools/deps.sh build check
 	@HEAVY=1 PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 PYTHONDONTWRITEBYTECODE=1 \
 		"$$(sh tools/find-python.sh)" -m pytest -q -rs -p no:cacheprovider tests/cli/test_oddities.py -k gigabytes
+
+check-reproducible:
+	@sh tools/deps.sh build deb
+	@sh tools/reproducible.sh
 
 # A target of its own, as Chromium is large. SHOTS=DIR keeps pictures to look at;
 # VNU=vnu.jar has the Nu Html Checker validate the reports, too.
