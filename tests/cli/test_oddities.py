@@ -115,7 +115,7 @@ def test_a_signal_ends_a_wait_for_input(tmp_path, stuck, number, jobs):
 
 
 def test_a_hangup_that_the_caller_ignores_ends_nothing(tmp_path):
-    run = tool.start("replay", ["--offline", "--states-out", "-", "-o", "r", "-"], tmp_path,
+    run = tool.start("replay", ["--offline", "-j1", "--states-out", "-", "-o", "r", "-"], tmp_path,
                      stdin=subprocess.PIPE,
                      preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
     asleep_in(run, "poll")
