@@ -1,5 +1,5 @@
 #!/bin/sh
-# usage: deps.sh build|demo|check|check-html|lint|deb ...
+# usage: deps.sh build|demo|check|check-html|check-valgrind|lint|deb ...
 #
 # Looks for what these need and installs what is missing through apt, as root
 # or with sudo. With NO_INSTALL=1, and where there is no apt, it names what is
@@ -206,11 +206,15 @@ look() {
             need mandoc "mandoc" command_exists mandoc
             need nginx "nginx" command_exists nginx
             need zsh "zsh" command_exists zsh
+            want strace command_exists strace # a test is left out without
             ;;
         check-html)
             need chromium "Chromium" chromium_exists
             need "python3 python3-pytest python3-pytest-xdist" "Python 3 with pytest" \
                 sh "$here/find-python.sh"
+            ;;
+        check-valgrind)
+            need valgrind "valgrind" command_exists valgrind
             ;;
         deb)
             need debhelper "debhelper" command_exists dh
@@ -222,7 +226,7 @@ look() {
             need shellcheck "shellcheck" command_exists shellcheck
             ;;
         *)
-            echo "usage: deps.sh build|demo|check|check-html|lint|deb ..." >&2
+            echo "usage: deps.sh build|demo|check|check-html|check-valgrind|lint|deb ..." >&2
             exit 2
             ;;
         esac
