@@ -2,6 +2,7 @@
 ## make demo         lose webhooks, replay the archives: on a throwaway PostgreSQL
 ## make check        build with warnings as errors and run every test
 ## make check-heavy  tests of gigabytes, which take minutes
+## make check-valgrind    unit tests and tests of the command line under valgrind
 ## make check-reproducible    build twice, elsewhere, and compare every byte
 ## make check-html   look at HTML reports in a headless Chromium
 ## make lint         clang-tidy, cppcheck, shellcheck and the project's own checks
@@ -231,7 +232,7 @@ SUBMAKE = $(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shel
 export CC BUILD SANITIZE
 
 .PHONY: deps deps-check demo check check-heavy check-html lint lint-flags format bench fuzz
-.PHONY: check-reproducible soak-killed torture clean help
+.PHONY: check-reproducible check-valgrind soak-killed torture clean help
 .PHONY: install install-system uninstall dist deb
 deps:
 	@sh tools/deps.sh build
@@ -257,6 +258,11 @@ check-heavy: tests
 	@sh tools/deps.sh build check
 	@HEAVY=1 PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 PYTHONDONTWRITEBYTECODE=1 \
 		"$$(sh tools/find-python.sh)" -m pytest -q -rs -p no:cacheprovider tests/cli/test_oddities.py -k gigabytes
+
+# Valgrind is slow: a quarter of an hour.
+check-valgrind: tests
+	@sh tools/deps.sh check check-valgrind
+	@sh tools/valgrind.sh
 
 check-reproducible:
 	@sh tools/deps.sh build deb

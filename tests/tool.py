@@ -9,7 +9,8 @@ import subprocess
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BUILD = ROOT / os.environ.get("BUILD", "build")
 CASES = ROOT / "tests" / "conformance"
-TIMEOUT = 120
+UNDER = os.environ.get("RUN_UNDER", "").split()  # a command that runs a program, such as valgrind
+TIMEOUT = 600 if UNDER else 120
 
 # what an operator's own settings could change
 _FOREIGN = ("PG", "EVOLUTION_", "RECONCILE_", "XDG_", "STATE_DIRECTORY", "TMPDIR", "TZ")
@@ -56,7 +57,7 @@ def start(program, arguments, cwd, env=None, **popen):
     path = BUILD / program
     if not path.exists():
         raise FileNotFoundError("%s is not built" % path)
-    return subprocess.Popen([str(path)] + [str(a) for a in arguments], cwd=str(cwd),
+    return subprocess.Popen(UNDER + [str(path)] + [str(a) for a in arguments], cwd=str(cwd),
                             env=env or environment(pathlib.Path(cwd)),
                             stdin=popen.pop("stdin", subprocess.DEVNULL),
                             stdout=popen.pop("stdout", subprocess.PIPE),
