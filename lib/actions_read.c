@@ -24,7 +24,7 @@ struct reading {
     enum actions_kind kind; /* as wanted */
     struct actions_line line;
     struct gzin *g;
-    char *data;      /* data[pos .. end) is to be taken */
+    char *data; /* data[pos .. end) is to be taken */
     size_t pos, end, cap;
     bool whole;      /* the file has been read to its end */
     uint64_t number; /* of the line */
@@ -200,8 +200,7 @@ static struct slice without_space(struct slice s)
 /* What cannot become an object is not waited for: a device has no end. */
 static bool may_be_object(const struct reading *r)
 {
-    struct slice s =
-        without_space((struct slice){r->data + r->pos, r->end - r->pos});
+    struct slice s = without_space((struct slice){r->data + r->pos, r->end - r->pos});
 
     return s.n == 0 || s.p[0] == '{' || (s.p[0] == bom[0] && r->number == 1);
 }

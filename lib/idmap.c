@@ -9,8 +9,7 @@ _Static_assert(sizeof(struct ident) == 2 * sizeof(uint64_t), "an ident has no pa
 /* Plans and journals choose their ids, so the hash is a keyed one. */
 static struct idmap_slot *slot_of(struct idmap_slot *slot, size_t slots, struct ident id)
 {
-    size_t s =
-        (size_t)hash_bytes(0, (struct slice){(const char *)&id, sizeof id}) & (slots - 1);
+    size_t s = (size_t)hash_bytes(0, (struct slice){(const char *)&id, sizeof id}) & (slots - 1);
 
     while (slot[s].value != IDMAP_NONE && !ident_eq(slot[s].id, id))
         s = (s + 1) & (slots - 1);

@@ -273,8 +273,8 @@ static int check_room(const struct found *f, const struct column *c, enum need n
         what = "is too short for \"delivered\"";
     if (!what)
         return 0;
-    return err_set(e, EXIT_USAGE, "column \"%s\" of table \"%s.%s\" is of type %s, which %s", c->name,
-                   f->schema, f->name, c->type_name, what);
+    return err_set(e, EXIT_USAGE, "column \"%s\" of table \"%s.%s\" is of type %s, which %s",
+                   c->name, f->schema, f->name, c->type_name, what);
 }
 
 static int check_referent(struct search *s, const struct found *f, const struct column *c,
