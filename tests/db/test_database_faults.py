@@ -96,7 +96,8 @@ def test_what_does_not_fit_the_tool_is_named_before_anything_is_done(ten, runs, 
 
 @pytest.mark.parametrize("type", ["timestamptz(6)", "timestamptz"])
 def test_columns_that_hold_all_that_is_written_will_do(ten, runs, type):
-    ten.sql("ALTER TABLE campaigns_contact ALTER read_at TYPE %s, ALTER status TYPE varchar(9)" % type)
+    ten.sql("ALTER TABLE campaigns_contact ALTER read_at TYPE %s,"
+            " ALTER status TYPE varchar(9)" % type)
     assert_healed(runs, ten)
 
 
@@ -302,13 +303,15 @@ def test_a_wrong_password_is_told_and_not_shown(ten, tmp_path):
     kept = rules.read_text()
     admin = ten.server.database("postgres")
     admin.sql("CREATE ROLE guarded LOGIN PASSWORD 'right'")
+
+    def refused():
+        return subprocess.run([pg.find_bin("psql"), "-w", "-d", ten.conninfo("guarded")],
+                              stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                              stderr=subprocess.DEVNULL, check=False).returncode
     try:
         rules.write_text("local all guarded scram-sha-256\n" + kept)
         admin.sql("SELECT pg_reload_conf()")
-        # the postmaster reads it when it gets to it
-        eventually(lambda: subprocess.run([pg.find_bin("psql"), "-w", "-d", ten.conninfo("guarded")],
-                                          stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                                          stderr=subprocess.DEVNULL).returncode, "it is guarded")
+        eventually(refused, "the server reads its rules when it gets to it")
         line = failing(tmp_path, ten.conninfo("guarded"), PGPASSWORD="geheimnis")
         assert "guarded" in line and "geheimnis" not in line
         assert "password" in failing(tmp_path, ten.conninfo("guarded"))
@@ -372,7 +375,8 @@ def test_a_session_that_is_not_ours_any_more_is_not_written_in(ten, runs, change
         return True
 
     with pgproxy.Proxy(ten.server) as proxy:
-        run = runs.start(proxy.database(ten.name, "deployed"), "--apply", "--batch", "2", *OPEN, "a")
+        through = proxy.database(ten.name, "deployed")
+        run = runs.start(through, "--apply", "--batch", "2", *OPEN, "a")
         proxy.watch(run, pgproxy.Moment(pgproxy.COMMIT, 2, pgproxy.AFTER), strike)
         done = tool.finish(run)
     assert proxy.struck and done.status == 4 and words in one_line(done), done
@@ -408,6 +412,6 @@ def test_bytes_of_no_encoding_are_no_hindrance(server, runs, tmp_path):
     done = runs.run(db, "--apply", "--verify", *OPEN, "a")
     assert done.status == 0, done
     assert db.sql("SELECT count(*) FROM campaigns_contact WHERE status = 'read'").strip() == "10"
-    assert db.sql("SELECT count(*) FROM campaigns_contact WHERE error_message = E'n\\xe3o'"
-                  ).strip() == "2"
-    assert db.sql("SELECT count(*) FROM campaigns_log WHERE message LIKE E'%Jo\\xe3o'").strip() == "20"
+    kept = "SELECT count(*) FROM campaigns_contact WHERE error_message = E'n\\xe3o'"
+    logged = "SELECT count(*) FROM campaigns_log WHERE message LIKE E'%Jo\\xe3o'"
+    assert db.sql(kept).strip() == "2" and db.sql(logged).strip() == "20"
