@@ -116,7 +116,8 @@ static bool read_far_time(struct slice s, int64_t *us)
     (void)snprintf(near, sizeof near, "%04d%.*s", (int)(year - eras * YEARS_OF_ERA), (int)(s.n - i),
                    s.p + i);
     return time_read(near, strlen(near), us, &offset) && offset != TIME_OFFSET_NONE &&
-           !__builtin_add_overflow(*us, eras * ERA_DAYS * DAY, us);
+           !__builtin_mul_overflow(eras, ERA_DAYS * DAY, &eras) &&
+           !__builtin_add_overflow(*us, eras, us);
 }
 
 static bool read_time(struct actions_line *l, const char *name, const json_t *v, int64_t *us)

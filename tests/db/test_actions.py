@@ -407,6 +407,7 @@ def test_each_command_wants_its_own_kind(ten, acts, tmp_path):
     (3, "after.read_at", "2025-10-20T10:00:00", "read_at"),
     (3, "after.read_at", "2025-13-20T10:00:00Z", "read_at"),
     (3, "after.read_at", "999999-01-01T00:00:00Z", "read_at"),
+    (3, "after.read_at", "586600-01-01T00:00:00Z", "read_at"),
     (3, "after.read_at", "-4713-11-23T23:59:59Z", "read_at"),
     (3, "after.error_message", 7, "error_message"), (3, "after.error_message", "\0", "NUL"),
 ])
