@@ -142,7 +142,7 @@ static enum batch_result attempt(struct applying *a, struct batch *b, struct err
 {
     bool unknown = false;
 
-    a->broken = a->told = false;
+    a->broken = a->blocked = a->told = false;
     if (begin(a, e) != 0 || write_rows(a, b, e) != 0)
         return BATCH_FAILED;
     if (!a->broken && counters_write(a, b, e) != 0)
@@ -151,6 +151,8 @@ static enum batch_result attempt(struct applying *a, struct batch *b, struct err
         return BATCH_AGAIN;
     if (tell_later(a, b, e) != 0 || effects_write(a, b, e) != 0 || batch_tell(a, e) != 0)
         return BATCH_FAILED;
+    if (a->blocked)
+        return BATCH_AGAIN;
     if (pg_commit(a->pg, &unknown, e) != 0) {
         a->told = a->told && !unknown;
         if (unknown) {

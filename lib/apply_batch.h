@@ -46,6 +46,7 @@ struct applying {
     size_t n_campaigns;
     struct apply_summary *sum;
     uint8_t *fate;                /* enum fate, by correction */
+    bool *held;                   /* somebody has what else it writes to: not in this batch */
     struct campaign_state *state; /* by campaign */
     struct apply_sql sql;
     struct buf data;                 /* what is being sent */
@@ -58,6 +59,7 @@ struct applying {
     size_t n_marks;
     bool lag_told;     /* that a standby is being waited for */
     uint64_t random;   /* of the back-off */
+    bool blocked;      /* this attempt found corrections to be held */
     bool broken;       /* this attempt found a campaign that is to be left alone */
     bool ascii_errors; /* the server's encoding lacks letters of an error text */
     bool halted;       /* the journal failed after a batch was committed */
@@ -87,7 +89,8 @@ struct batch {
 enum batch_result {
     BATCH_FAILED = -1, /* *e is filled */
     BATCH_COMMITTED,
-    BATCH_AGAIN, /* a campaign was marked left_alone: to be done without it */
+    BATCH_AGAIN, /* to be done without a campaign that was marked left_alone, or corrections that are
+                  * held */
     BATCH_BUSY   /* deadlock, lock or serialization failure, the retries are used up */
 };
 
@@ -148,6 +151,9 @@ int pace_wait(struct applying *a, bool last, struct err *e);
 
 int rows_prepare(struct applying *a, struct err *e); /* the temporary table */
 
+/* The correction that the server names, SIZE_MAX with *e filled where it is none. */
+size_t rows_named(const struct applying *a, struct slice v, struct err *e);
+
 /* Locks and writes the n corrections, sets their fates. Where a row as written
  * breaks the order of milestones its campaign is marked left_alone, and a is
  * broken. again: they are in the batch already, and were decided again. */
@@ -168,7 +174,8 @@ uint8_t effects_of(const struct correction *c, uint8_t *exact);
 
 int effects_prepare(struct applying *a, struct err *e); /* the statements */
 
-/* The first statement runs while batch_tell does. */
+/* The first statement runs while batch_tell does. Where somebody has a contact to
+ * be written, its corrections are held, and a is blocked. */
 int effects_write(struct applying *a, const struct batch *b, struct err *e);
 
 /* ---- apply_counters.c: the campaigns, within a transaction ---- */

@@ -4,6 +4,8 @@
 
 #include <stdio.h>
 
+#define PEOPLE_WAIT INT64_C(10000)     /* µs before a contact is tried again, doubled each time */
+#define PEOPLE_WAIT_MAX INT64_C(80000) /* µs */
 #define DAY (24 * 3600 * US_PER_SECOND)
 
 uint8_t effects_of(const struct correction *c, uint8_t *exact)
@@ -145,13 +147,46 @@ static int write_logs(struct applying *a, const struct batch *b, struct err *e)
     return write_some(a, b, &q, params, EFFECT_DELIVERED | EFFECT_READ | EFFECT_FAILED, false, e);
 }
 
+struct holding {
+    struct applying *a;
+    size_t n; /* corrections held so far */
+};
+
+static int take_held(void *ctx, const struct slice *v, size_t n, struct err *e)
+{
+    struct holding *w = ctx;
+    size_t i = rows_named(w->a, v[0], e);
+
+    (void)n;
+    if (i == SIZE_MAX)
+        return -1;
+    w->a->held[i] = true;
+    w->n++;
+    return 0;
+}
+
+/* A contact that somebody has is tried again while others hardly notice that they
+ * wait for us, and then left to a later batch with all that would move it. */
 static int write_people(struct applying *a, const struct batch *b, struct err *e)
 {
+    struct holding w = {a, 0};
     struct pg_param params[1];
     struct pg_query q = {
-        "write the contacts' last interaction", buf_str(&a->sql.people), NULL, 1, NULL, NULL};
+        "write the contacts' last interaction", buf_str(&a->sql.people), NULL, 1, take_held, &w};
+    int64_t wait;
+    size_t i;
 
-    return write_some(a, b, &q, params, EFFECT_READ, true, e);
+    for (wait = PEOPLE_WAIT; write_some(a, b, &q, params, EFFECT_READ, true, e) == 0; wait *= 2) {
+        a->blocked = w.n > 0 && wait > PEOPLE_WAIT_MAX;
+        if (w.n == 0 || a->blocked)
+            return 0;
+        for (i = 0; i < b->n; i++)
+            a->held[b->at[i]] = a->held[b->at[i]] && a->fate[b->at[i]] != FATE_WRITTEN;
+        w.n = 0;
+        if (pg_pause(a->pg, wait, e) != 0)
+            return -1;
+    }
+    return -1;
 }
 
 /* In the order of locks: instances, log rows, contacts. */

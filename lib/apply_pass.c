@@ -218,6 +218,7 @@ static void batch_book(struct applying *a, struct pass *p, const struct batch *b
     for (i = 0; i < b->n; i++) {
         size_t at = b->at[i], k = a->c[at].campaign_index;
 
+        a->held[at] = false;
         a->state[k].open--;
         if (!committed) {
             a->fate[at] = FATE_SKIPPED;

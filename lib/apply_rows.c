@@ -111,6 +111,8 @@ static int send_rows(struct applying *a, const size_t *at, size_t n, bool again,
     buf_clear(b);
     pg_put_copy_header(b);
     for (i = 0; i < n; i++) {
+        if (a->held[at[i]])
+            continue;
         if (put_correction(a, at[i], again, b, e) != 0)
             return -1;
         if (b->len < SEND_SIZE)
@@ -136,8 +138,7 @@ struct answer {
     size_t n; /* rows so far */
 };
 
-/* The correction that the server names, SIZE_MAX with *e filled where it is none. */
-static size_t named(const struct applying *a, struct slice v, struct err *e)
+size_t rows_named(const struct applying *a, struct slice v, struct err *e)
 {
     int64_t i = pg_get_int(v, -1);
 
@@ -150,7 +151,7 @@ static size_t named(const struct applying *a, struct slice v, struct err *e)
 static int take_locked(void *ctx, const struct slice *v, size_t n, struct err *e)
 {
     struct answer *w = ctx;
-    size_t i = named(w->a, v[0], e);
+    size_t i = rows_named(w->a, v[0], e);
 
     (void)n;
     if (i == SIZE_MAX)
@@ -175,7 +176,7 @@ static int fail_changed(const struct applying *a, const struct correction *c, st
 static int take_written(void *ctx, const struct slice *v, size_t n, struct err *e)
 {
     struct answer *w = ctx;
-    size_t i = named(w->a, v[0], e);
+    size_t i = rows_named(w->a, v[0], e);
 
     (void)n;
     if (i == SIZE_MAX)

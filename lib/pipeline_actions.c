@@ -86,7 +86,7 @@ struct acting {
 };
 
 /* Does the file speak of the database that we are connected to? */
-static int check_database(const struct pipeline *p, struct err *e)
+static int check_database(struct pipeline *p, struct err *e)
 {
     const struct actions *a = &p->actions;
     const char *path = p->o->archive[0], *kind = actions_kind_name(a->kind);
@@ -99,6 +99,11 @@ static int check_database(const struct pipeline *p, struct err *e)
                        "%s \"%s\" is of database \"%s\" of another server: its system identifier "
                        "is %s, not %s",
                        kind, path, a->database, a->system, p->system);
+    if (!*a->system && *p->system)
+        warnings_add(&p->warnings,
+                     "%s \"%s\" knows its database by the name \"%s\" alone, as whoever wrote it "
+                     "could not ask for the system identifier",
+                     kind, path, a->database);
     return 0;
 }
 

@@ -6,7 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define LOCK_TIMEOUT (2 * US_PER_SECOND)
+/* Shorter than PostgreSQL's deadlock_timeout, 1 s: where somebody locks in another
+ * order than ours, it is we who give way. */
+#define LOCK_TIMEOUT (800 * US_PER_SECOND / 1000)
 #define BATCH_RETRIES 5
 #define BATCH_TIME (US_PER_SECOND / 2)
 
@@ -372,7 +374,8 @@ static void warn_of_locked_rows(struct pipeline *p)
     }
     if (n > 0)
         warnings_add(&p->warnings,
-                     "%zu row(s) of table %s are not written, as they stayed locked: %s%s", n,
+                     "%zu row(s) of table %s are not written, as they or their contacts stayed locked: "
+                     "%s%s", n,
                      store_row_table(p->store), ids, n > ROWS_TOLD ? ", ..." : "");
 }
 

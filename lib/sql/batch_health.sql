@@ -1,6 +1,6 @@
 -- Adds to the counters of the day of the instances that sent rows $1 of the batch
 -- what happened today, $2 <= t < $3, which is the date $4; before that, rolls the
--- day over as the application does.
+-- day over as the application does. One whose day has come after that is left alone.
 -- In psql: \set contacts public.campaigns_contact
 --          \set instances public.notifications_whatsapp_instance
 --          "PREPARE q(uuid[], timestamptz, timestamptz, text) AS", this file, then
@@ -22,7 +22,8 @@ WITH fresh AS (
     SELECT i.id
     FROM :instances i
     JOIN fresh f ON f.id = i.id
-    WHERE f.delivered > 0 OR f.read > 0 OR f.failed > 0
+    WHERE (f.delivered > 0 OR f.read > 0 OR f.failed > 0)
+      AND (i.health_last_reset IS NULL OR i.health_last_reset <= $4::date)
     ORDER BY i.id
     FOR NO KEY UPDATE OF i
 )

@@ -365,7 +365,7 @@ def corrections(build, work):
     say("generating %d rows, half of them stale" % ROWS)
     command = [build / "generate", "--seed", "1", "--messages", str(ROWS // 2), "--rows", str(ROWS),
                "--lost", "100", "--foreign", "0", "--noise", "0", "--archives", "8",
-               "--campaigns", "20", "--in-turn", "--start", "2025-03-03T12:00:00Z", "--fast-load", target]
+               "--campaigns", "20", "--in-turn", "--no-drift", "--start", "2025-03-03T12:00:00Z", "--fast-load", target]
     subprocess.run(command, check=True)
     server = Server().start()
     try:

@@ -152,7 +152,30 @@ def test_a_row_somebody_holds_is_busy_and_not_waited_for(ten, runs):
     assert [c["read"] for c in stored_counters(ten).values()] == [10]
 
 
-@pytest.mark.parametrize("table", ["contacts_contact", "campaigns_campaign"])
+@pytest.mark.parametrize("mode", [[], ["--batch", "3"], ["--single-transaction"]])
+def test_a_contact_somebody_holds_keeps_back_its_rows_alone(ten, runs, mode):
+    """Its last interaction cannot be written, so the row that proves it is not, either."""
+    with ten.session() as session:
+        session.run("BEGIN; SELECT k.id FROM contacts_contact k JOIN %s c ON c.contact_id = k.id"
+                    " WHERE c.whatsapp_message_id = 'M4' FOR UPDATE OF k;" % ten.naming.row)
+        done, report = runs.report(ten, "--apply", *mode, *OPEN, "a")
+        assert done.status == 3 and report["messages"]["busy"] == 1, done
+        held, = (r["id"] for r in tables.read(ten).rows if r["whatsapp_message_id"] == "M4")
+        told, = report["warnings"]
+        assert "contacts stayed locked" in told and held in told
+        assert statuses(ten) == ["read"] * 4 + ["sent"] + ["read"] * 5
+        assert [c["read"] for c in stored_counters(ten).values()] == [9]
+    assert ten.sql("SELECT count(*) AS n FROM contacts_contact WHERE last_interaction_date IS NULL")
+    done = runs.run(ten, "--apply", *OPEN, "a")
+    assert done.status == 0 and statuses(ten) == ["read"] * 10, done
+    for journal in sorted((runs.directory / "state").glob("journal-*"), reverse=True):
+        undone = tool.run("reconcile", ["revert", "-d", ten.conninfo(), "--recheck", "0", journal],
+                          runs.directory)
+        assert undone.status == 0, undone
+    assert statuses(ten) == ["sent"] * 10
+
+
+@pytest.mark.parametrize("table", ["campaigns_campaign"])
 def test_what_stayed_locked_is_named(ten, runs, table):
     """Whatever a batch needs: it is not always the campaign that somebody holds."""
     ten.sql("CREATE FUNCTION hurry() RETURNS trigger LANGUAGE plpgsql AS"

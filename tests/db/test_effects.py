@@ -189,6 +189,14 @@ def test_the_day_is_that_of_the_application(server, runs, tmp_path):
     assert health(db)["loja"] == (7, 7, 5, 1, 50, 2, "2025-10-21")
 
 
+def test_a_day_that_has_come_is_not_rolled_back(server, runs, tmp_path):
+    """A handler is past midnight, and we are not yet."""
+    db = busy_day(server, tmp_path, "'2025-10-22'")
+    before = health(db)
+    apply(runs, db, "--instance-health", now=at(23).replace("-20T", "-21T"))
+    assert health(db) == before
+
+
 def test_without_the_option_or_anything_of_today_no_instance_is_touched(server, runs, tmp_path):
     for arguments, now in (((), "2025-10-21T23:00:00Z"),
                            (("--instance-health",), "2025-11-21T23:00:00Z")):
