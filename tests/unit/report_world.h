@@ -48,6 +48,8 @@ void world_apply(struct world *w);
  * up to 100,000. */
 void world_make_hostile(struct world *w, size_t longest);
 
+/* ---- report_made.c, for tests with cmocka ---- */
+
 /* For cmocka's groups: the file that reports pass through. */
 int report_set_up(void **state);
 int report_tear_down(void **state);

@@ -1,7 +1,5 @@
 #include "records.h"
 
-#include "jsonscan.h"
-
 #include <malloc.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,170 +8,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <time.h>
 
 #include <cmocka.h>
 
 #include "helpers.h"
+#include "records_found.h"
 
 #define NO_LIMIT ((size_t)1 << 30)
-
-/* --- the reference: docs/semantics.md 1, read off a whole archive --- */
-
-struct found {
-    enum record_kind kind;
-    size_t offset, bytes;
-};
-
-struct list {
-    struct found *found;
-    size_t n, cap;
-};
-
-static void list_add(struct list *l, enum record_kind kind, size_t from, size_t to)
-{
-    if (l->n == l->cap) {
-        l->cap = l->cap ? l->cap * 2 : 64;
-        l->found = realloc(l->found, l->cap * sizeof *l->found);
-        assert_non_null(l->found);
-    }
-    l->found[l->n++] = (struct found){kind, from, to - from};
-}
-
-/* The offset of the line feed that ends the line of p[at], or n. */
-static size_t line_end(const char *p, size_t n, size_t at)
-{
-    while (at < n && p[at] != '\n')
-        at++;
-    return at;
-}
-
-static bool is_top_space(char c)
-{
-    return c != '\0' && strchr(" \t\r\n[],", c) != NULL;
-}
-
-/* Does the line p[from .. to) concern nobody, so that it is counted unread? */
-static bool is_unread(const char *p, size_t from, size_t to, size_t max)
-{
-    static const char *const words[] = {"messages.update", "messages_update", "messages-update"};
-    size_t i, w;
-
-    if (to > from && p[to - 1] == '\r')
-        to--;
-    if (to - from < 2 || to - from > max || p[from] != '{' || p[to - 1] != '}')
-        return false;
-    for (i = from; i < to; i++) {
-        if (strchr("\\mM", p[i]) == NULL)
-            continue;
-        if (i + 2 <= to && memcmp(p + i, "\\u", 2) == 0)
-            return false;
-        for (w = 0; w < COUNT_OF(words); w++) {
-            if (i + 15 <= to && strncasecmp(p + i, words[w], 15) == 0)
-                return false;
-        }
-    }
-    return true;
-}
-
-/* The objects of p[from .. to), if there is nothing else; -1: there is. */
-static int objects_alone(const char *p, size_t from, size_t to, struct list *l)
-{
-    struct jsonscan j;
-    int n = 0;
-
-    while (from < to) {
-        if (is_top_space(p[from])) {
-            from++;
-            continue;
-        }
-        jsonscan_init(&j);
-        if (p[from] != '{' || jsonscan_feed(&j, p + from, to - from) != JSONSCAN_DONE)
-            return -1;
-        if (l)
-            list_add(l, RECORD_TEXT, from, from + j.at);
-        from += j.at;
-        n++;
-    }
-    return n;
-}
-
-/* The lines p[from .. to) that a text had begun or swallowed which breaks on
- * the line at `to`. */
-static void swallowed_lines(const char *p, size_t from, size_t to, struct list *l)
-{
-    size_t bad_from = 0, bad_to = 0; /* the run of other lines */
-
-    while (from < to) {
-        size_t end = line_end(p, to, from);
-        int objects = objects_alone(p, from, end, NULL);
-
-        if (objects < 0) {
-            bad_from = bad_to ? bad_from : from;
-            bad_to = end;
-        } else if (objects > 0) {
-            if (bad_to)
-                list_add(l, RECORD_BROKEN, bad_from, bad_to);
-            bad_to = 0;
-            (void)objects_alone(p, from, end, l);
-        }
-        from = end + 1;
-    }
-    if (bad_to)
-        list_add(l, RECORD_BROKEN, bad_from, bad_to);
-}
-
-/* The text or garbage at p[pos]; returns where reading resumes. */
-static size_t read_text(const char *p, size_t n, size_t pos, size_t max, struct list *l)
-{
-    enum jsonscan_result result = JSONSCAN_BROKEN;
-    struct jsonscan j = {.at = 0};
-    size_t end, resume;
-
-    if (p[pos] == '{') {
-        jsonscan_init(&j);
-        result = jsonscan_feed(&j, p + pos, n - pos);
-    }
-    if (j.at > max) {
-        end = line_end(p, n, pos + max);
-        list_add(l, RECORD_TOO_LARGE, pos, end);
-        return end;
-    }
-    if (result == JSONSCAN_DONE) {
-        list_add(l, RECORD_TEXT, pos, pos + j.at);
-        return pos + j.at;
-    }
-    for (resume = pos + j.at; resume > pos && p[resume - 1] != '\n'; resume--)
-        ;
-    if (resume == pos) {
-        end = line_end(p, n, pos + j.at);
-        list_add(l, RECORD_BROKEN, pos, end);
-        return end;
-    }
-    swallowed_lines(p, pos, resume, l);
-    return resume;
-}
-
-static void reference(const char *p, size_t n, size_t max, struct list *l)
-{
-    size_t first = n >= 3 && memcmp(p, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0;
-    size_t pos = first;
-
-    l->n = 0;
-    while (pos < n) {
-        size_t end = line_end(p, n, pos);
-
-        if ((pos == first || p[pos - 1] == '\n') && is_unread(p, pos, end, max)) {
-            list_add(l, RECORD_UNREAD, pos, end - (p[end - 1] == '\r'));
-            pos = end;
-        } else if (is_top_space(p[pos])) {
-            pos++;
-        } else {
-            pos = read_text(p, n, pos, max, l);
-        }
-    }
-}
 
 /* --- reading in chunks --- */
 
@@ -213,7 +55,8 @@ static const char *show(const char *p, size_t n)
     return text;
 }
 
-static void check_record(const char *p, size_t n, const struct record *rec, const struct list *l)
+static void check_record(const char *p, size_t n, const struct record *rec,
+                         const struct records_found *l)
 {
     const struct found *want = rec->number <= l->n ? &l->found[rec->number - 1] : NULL;
 
@@ -236,7 +79,8 @@ static void check_record(const char *p, size_t n, const struct record *rec, cons
 }
 
 /* Reads p[0 .. n) and expects what the reference finds. r: chunks of 1 to most bytes. */
-static void check(const char *p, size_t n, size_t max, struct rng *r, unsigned most, struct list *l)
+static void check(const char *p, size_t n, size_t max, struct rng *r, unsigned most,
+                  struct records_found *l)
 {
     struct feed f = {p, n, r, most};
     struct records *records = records_new(feed_read, &f, max);
@@ -257,9 +101,9 @@ static void check(const char *p, size_t n, size_t max, struct rng *r, unsigned m
     records_free(records);
 }
 
-static void agrees(const char *p, size_t n, size_t max, struct rng *r, struct list *l)
+static void agrees(const char *p, size_t n, size_t max, struct rng *r, struct records_found *l)
 {
-    reference(p, n, max, l);
+    records_find(p, n, max, l);
     check(p, n, max, NULL, 0, l);
     check(p, n, max, r, 1 + rng_below(r, n > 3000 ? 3000 : 12), l);
 }
@@ -337,7 +181,7 @@ static void random_archives_are_read_as_the_rules_say(void **state)
 {
     struct rng r = {21};
     struct buf b = BUF_INIT;
-    struct list l = {NULL, 0, 0};
+    struct records_found l = {NULL, 0, 0};
     int i;
 
     (void)state;
@@ -353,7 +197,7 @@ static void a_small_limit_on_records_is_kept_as_the_rules_say(void **state)
 {
     struct rng r = {22};
     struct buf b = BUF_INIT;
-    struct list l = {NULL, 0, 0};
+    struct records_found l = {NULL, 0, 0};
     int i;
 
     (void)state;
@@ -371,7 +215,7 @@ static void archives_of_few_kinds_of_bytes_are_read_as_the_rules_say(void **stat
     static const char letters[] = "{}\"\n:1,x";
     static const char more[] = "{{}}\"\"\n\n\r:1,[]x \\";
     struct rng r = {23};
-    struct list l = {NULL, 0, 0};
+    struct records_found l = {NULL, 0, 0};
     char text[48];
     unsigned i, n, k;
 
@@ -381,7 +225,7 @@ static void archives_of_few_kinds_of_bytes_are_read_as_the_rules_say(void **stat
 
         for (k = 0; k < 6; k++, code /= 8)
             text[k] = letters[code % 8];
-        reference(text, 6, NO_LIMIT, &l);
+        records_find(text, 6, NO_LIMIT, &l);
         check(text, 6, NO_LIMIT, NULL, 0, &l);
     }
     for (i = 0; i < 200000; i += STRIDE) {
@@ -402,7 +246,7 @@ static void long_records_are_read_as_the_rules_say(void **state)
                                              "[{\n\"a\":\""};
     struct rng r = {24};
     struct buf b = BUF_INIT;
-    struct list l = {NULL, 0, 0};
+    struct records_found l = {NULL, 0, 0};
     int i;
 
     (void)state;
@@ -422,7 +266,7 @@ static void long_records_are_read_as_the_rules_say(void **state)
         }
         buf_adds(&b, RNG_PICK(&r, ends));
         gen_piece(&r, &b);
-        reference(b.data, b.len, max, &l);
+        records_find(b.data, b.len, max, &l);
         check(b.data, b.len, max, NULL, 0, &l);
         check(b.data, b.len, max, &r, 1 + rng_below(&r, 200000), &l);
     }
@@ -444,7 +288,7 @@ static void no_line_that_may_concern_us_goes_unread(void **state)
                                          "U0041",
                                          "M"};
     struct rng r = {25};
-    struct list l = {NULL, 0, 0};
+    struct records_found l = {NULL, 0, 0};
     size_t at, n, i;
     char line[128];
 
