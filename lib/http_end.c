@@ -108,7 +108,7 @@ static void tell(const struct http *h, struct ending *x, struct buf *out)
 
     if (too_large)
         buf_adds(out, "the answer from ");
-    else if (t->unreadable || http_answer_is_garbled(x->code))
+    else if (t->unreadable || http_answer_is_garbled((int)x->code))
         buf_adds(out, "unreadable answer from ");
     else if (x->code != CURLE_OK)
         buf_adds(out, "no answer from ");
