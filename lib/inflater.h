@@ -22,7 +22,8 @@ struct inflater;
 enum inflater_state {
     INFLATER_MORE, /* needs input, or room for output */
     INFLATER_END,  /* the deflate stream is complete; *in points behind it */
-    INFLATER_BAD,  /* impossible data; what came before it is in the output */
+    INFLATER_BAD,  /* impossible data; what came before it is in the output of zlib, and any
+                      other has left input and output where they were */
     INFLATER_NOMEM
 };
 

@@ -45,12 +45,13 @@ enum inflater_state inflater_isal_run(struct inflate_state *s, const unsigned ch
     s->next_out = *out;
     s->avail_out = (uint32_t)room;
     state = isal_inflate(s);
+    /* Of impossible data it may have counted below 0, and nothing that it says counts. */
+    if (state < 0 || s->avail_in > give || s->avail_out > room)
+        return INFLATER_BAD;
     *in += give - s->avail_in;
     *in_n -= give - s->avail_in;
     *out += room - s->avail_out;
     *out_n -= room - s->avail_out;
-    if (state < 0)
-        return INFLATER_BAD;
     if (s->block_state != ISAL_BLOCK_FINISH)
         return INFLATER_MORE;
     ahead = s->read_in_length > 0 ? (size_t)s->read_in_length / 8 : 0;
