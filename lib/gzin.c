@@ -322,10 +322,8 @@ static bool read_word(struct gzin *g, uint32_t *value)
     for (unsigned i = 0; i < 4; i++) {
         int c = next_byte(g);
 
-        if (c < 0) {
-            end_of_input(g, false);
+        if (c < 0)
             return false;
-        }
         *value |= (uint32_t)c << (8 * i);
     }
     return true;
@@ -335,12 +333,10 @@ static bool read_word(struct gzin *g, uint32_t *value)
 static int read_trailer(struct gzin *g)
 {
     uint64_t at = position(g);
-    uint32_t crc, length;
-    bool nomem;
+    uint32_t crc, length = 0;
+    bool nomem, whole = read_word(g, &crc) && read_word(g, &length);
 
-    if (!read_word(g, &crc) || !read_word(g, &length))
-        return 0;
-    if (crc == g->crc && length == g->length) {
+    if (whole && crc == g->crc && length == g->length) {
         g->whole++;
         g->place = BEFORE_HEADER;
         return 0;
@@ -349,7 +345,9 @@ static int read_trailer(struct gzin *g)
         return 0;
     if (nomem)
         return -1;
-    if (crc != g->crc)
+    if (!whole)
+        end_of_input(g, false);
+    else if (crc != g->crc)
         end_with(g, GZIN_CORRUPT, "bad checksum in member %" PRIu64 " at byte %" PRIu64, g->member,
                  at);
     else
@@ -373,12 +371,6 @@ static enum inflater_state inflate_some(struct gzin *g, unsigned char **out, siz
     state = inflater_run(g->inflater, &in, &in_n, out, n);
     g->in_pos = g->in_len - (ptrdiff_t)in_n;
     made = (size_t)(*out - from);
-    if (state == INFLATER_BAD && !inflater_is_exact(g->inflater)) {
-        /* Some of it may be made of the impossible; zlib will know. */
-        *out = from;
-        *n += made;
-        made = 0;
-    }
     *ended = *ended && made == 0 && state == INFLATER_MORE;
     g->crc = inflater_crc(g->crc, from, made);
     g->length += (uint32_t)made;
@@ -396,6 +388,7 @@ static enum inflater_state inflate_some(struct gzin *g, unsigned char **out, siz
 /* Inflates to p, room for n, and ends the member where it ends. -1 without memory. */
 static ssize_t read_data(struct gzin *g, unsigned char *p, size_t n)
 {
+    bool exact = inflater_is_exact(g->inflater);
     unsigned char *out = p;
     enum inflater_state state = INFLATER_MORE;
     bool ended = false, nomem = false;
@@ -417,6 +410,11 @@ static ssize_t read_data(struct gzin *g, unsigned char *p, size_t n)
     if (nomem) {
         errno = ENOMEM;
         return -1;
+    }
+    if (!exact && inflater_is_exact(g->inflater)) {
+        /* What the first look made here is zlib's to make. */
+        g->skip = g->delivered -= (uint64_t)(out - p);
+        return 0;
     }
     return out - p;
 }

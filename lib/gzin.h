@@ -18,7 +18,10 @@
 /* What a damaged archive gives does not depend on the library that inflates:
  * where another than zlib stumbles in a regular file, zlib goes over the member
  * once more, and only what is new of it is delivered. A pipe cannot be read
- * twice, so zlib inflates it from the beginning. */
+ * twice, so zlib inflates it from the beginning. There is one exception: ISA-L
+ * reads on where zlib finds a set of codes impossible. What it then gives before
+ * it stumbles is taken back as far as the same gzin_read gave it; and if length
+ * and checksum are those of what it gave, it does not stumble. */
 struct gzin;
 
 enum gzin_damage {
