@@ -58,11 +58,17 @@ static const char *find_value(const char *text, const char *series)
     return NULL;
 }
 
-/* A value of ours as it was written: digits and a point. 0: it is none. */
+/* A value of ours as it was written: digits, and maybe a point and digits. 0: it is
+ * none. */
 static size_t value_length(const char *value)
 {
-    size_t n = strspn(value, "0123456789.");
+    static const char digits[] = "0123456789";
+    size_t n = strspn(value, digits), part;
 
+    if (n > 0 && value[n] == '.') {
+        part = strspn(value + n + 1, digits);
+        n = part > 0 ? n + 1 + part : 0;
+    }
     return n < 32 && (value[n] == '\n' || value[n] == '\0') ? n : 0;
 }
 

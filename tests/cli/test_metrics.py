@@ -147,12 +147,13 @@ def test_a_directory_that_is_not_there_is_status_4(replay, archive):
     assert done.status == 4 and "no/such/m.prom" in done.said, done
 
 
-def test_odd_values_in_the_file_before_count_as_none(measured, tmp_path):
+@pytest.mark.parametrize("odd", ['1e9 inject"', "1.2.3", "...", ".5", "5.", "-1"])
+def test_odd_values_in_the_file_before_count_as_none(measured, tmp_path, odd):
     measured(0, "--offline", "a")
     path = tmp_path / "m.prom"
     text = path.read_text()
     text = re.sub(r"^(reconcile_records_total\S*) .*", r"\1 NaN", text, flags=re.MULTILINE)
-    text = re.sub(r"^(reconcile_last_success\S*) .*", r"\1 1e9 inject\"", text, flags=re.MULTILINE)
+    text = re.sub(r"^(reconcile_last_success\S*) .*", r"\1 " + odd, text, flags=re.MULTILINE)
     path.write_text(text)
     m = measured(2, "--offline", "--settle", "x", "a")
     assert m("records_total") == 0 and m.get("last_success_timestamp_seconds") is None
