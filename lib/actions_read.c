@@ -200,8 +200,11 @@ static struct slice without_space(struct slice s)
 /* What cannot become an object is not waited for: a device has no end. */
 static bool may_be_object(const struct reading *r)
 {
-    struct slice s = without_space((struct slice){r->data + r->pos, r->end - r->pos});
+    struct slice s;
 
+    if (r->pos == r->end) /* nothing was read yet, or all of it is behind */
+        return true;
+    s = without_space((struct slice){r->data + r->pos, r->end - r->pos});
     return s.n == 0 || s.p[0] == '{' || (s.p[0] == bom[0] && r->number == 1);
 }
 
