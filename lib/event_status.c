@@ -20,6 +20,8 @@ static int count_raw(struct slice text, struct event_counts *counts)
     struct buf masked = BUF_INIT;
     int status;
 
+    if (tally_again(&counts->raw_statuses, text))
+        return 0;
     if (text.n > RAW_STATUS_MAX || !memchr(text.p, '"', text.n))
         return tally_add(&counts->raw_statuses, text, 1);
     if (!mask_api_keys(text, &masked).certain) {

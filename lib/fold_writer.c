@@ -5,6 +5,8 @@
 #define PENDING_BYTES 4096 /* of events kept for one table */
 #define PENDING_MAX 128    /* events */
 
+#define INSTANCE_HINTS 64
+
 /* An event on its way to its table; the id follows it. */
 struct pending {
     uint64_t when;
@@ -27,6 +29,7 @@ struct fold_writer {
     struct names names;             /* of instances, as this thread met them */
     struct fold_instance *instance; /* by number of its name */
     uint32_t *number;               /* the fold's number, by ours */
+    uint32_t hint[INSTANCE_HINTS];  /* which it was the last time, by the end of its name */
     uint32_t cap;
     struct waiting waiting[FOLD_TABLES];
 };
@@ -73,13 +76,19 @@ static int grow(struct fold_writer *w, struct err *e)
 
 static int find_instance(struct fold_writer *w, struct slice name, uint32_t *index, struct err *e)
 {
+    uint32_t *hint = &w->hint[name.n > 0 ? (unsigned char)name.p[name.n - 1] % INSTANCE_HINTS : 0];
     uint32_t n = w->names.n;
 
+    if (*hint < n && slice_eq(w->names.name[*hint], name)) {
+        *index = *hint;
+        return 0;
+    }
     if (n == w->cap && grow(w, e) < 0)
         return -1;
     *index = names_add(&w->names, name);
     if (*index == NAMES_NONE)
         return err_oom(e);
+    *hint = *index;
     if (*index == n) {
         w->instance[n] = (struct fold_instance){.first = TIME_NONE, .last = TIME_NONE};
         return fold_instance_number(w->f, name, &w->number[n], e);

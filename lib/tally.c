@@ -67,6 +67,8 @@ int tally_add(struct tally *t, struct slice text, uint64_t count)
     text = shorten(text);
     at = find(t, text, &there);
     if (there) {
+        if (text.n > 0)
+            t->hint[(text.n ^ (unsigned char)text.p[0]) % TALLY_HINTS] = (uint16_t)at;
         t->entry[at].count += count;
         return 0;
     }
