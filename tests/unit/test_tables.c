@@ -155,7 +155,7 @@ static void reference_tally(struct tally *t)
     for (i = 0; i < TEXTS; i++)
         entry[i] = (struct tally_entry){rooms[i], digits_of(i, rooms[i]).n, i % 7 + 2};
     qsort(entry, TEXTS, sizeof *entry, by_bytes);
-    *t = (struct tally){entry, TALLY_MAX, 0};
+    *t = (struct tally){.entry = entry, .n = TALLY_MAX};
     for (i = TALLY_MAX; i < TEXTS; i++)
         t->others += entry[i].count;
 }
