@@ -8,7 +8,8 @@
 ## make lint         clang-tidy, cppcheck, shellcheck and the project's own checks
 ## make format       what clang-format makes of the sources
 ## make bench        measure
-## make fuzz         look for records that two ways of reading differ on: FUZZ_TIME=60
+## make fuzz         libFuzzer on everything that reads or shows bytes of others:
+##                   SECONDS=60 for each target, FUZZ=gzin for one alone
 ## make torture      fail every allocation, read, write, query ... in turn: an hour or more
 ## make soak-killed  end writing runs at random moments: SOAK_ROUNDS=100 SOAK_SEED=1
 ## make deps         install what the build needs; deps-check only names it
@@ -116,23 +117,30 @@ MAIN_SRC := $(wildcard replay/main.c reconcile/main.c)
 GEN_SRC := $(sort $(wildcard fixtures/*.c))
 TEST_SRC := $(sort $(wildcard tests/unit/test_*.c))
 TEST_HELPER_SRC := $(filter-out $(TEST_SRC),$(sort $(wildcard tests/unit/*.c)))
+FUZZ_SRC := $(sort $(wildcard tests/fuzz/fuzz_*.c))
+FUZZ_HELPER_SRC := $(filter-out $(FUZZ_SRC),$(sort $(wildcard tests/fuzz/*.c))) \
+	$(addprefix tests/unit/,event_tree.c look_alike.c records_found.c report_world.c)
 
 LIB_OBJ := $(LIB_SRC:%.c=$(BUILD)/%.o) $(BUILD)/gen/sql_embedded.o $(BUILD)/gen/report_css.o
 MAIN_OBJ := $(MAIN_SRC:%/main.c=$(BUILD)/main/%.o)
 GEN_OBJ := $(GEN_SRC:%.c=$(BUILD)/%.o)
 TEST_HELPER_OBJ := $(TEST_HELPER_SRC:%.c=$(BUILD)/%.o)
 TEST_OBJ := $(TEST_SRC:%.c=$(BUILD)/%.o)
+FUZZ_HELPER_OBJ := $(FUZZ_HELPER_SRC:%.c=$(BUILD)/%.o)
+FUZZ_OBJ := $(FUZZ_SRC:%.c=$(BUILD)/%.o)
 
 LIB := $(BUILD)/libreconcile.a
 TOOLS := $(MAIN_SRC:%/main.c=$(BUILD)/%)
 GENERATE := $(if $(wildcard fixtures/generate.c),$(BUILD)/generate)
 COMPLETIONS := $(addprefix $(BUILD)/completions/,replay reconcile _replay _reconcile)
 TESTS := $(TEST_SRC:%.c=$(BUILD)/%)
+FUZZERS := $(FUZZ_SRC:%.c=$(BUILD)/%)
 
-.PHONY: all lib tests
+.PHONY: all lib tests fuzzers
 all: $(LIB) $(TOOLS) $(GENERATE) $(COMPLETIONS)
 lib: $(LIB)
-tests: all $(TESTS) $(BUILD)/tests/measure $(BUILD)/tests/failing.so
+tests: all $(TESTS) fuzzers $(BUILD)/tests/measure $(BUILD)/tests/failing.so
+fuzzers: $(FUZZERS)
 
 # One short line per step; V=1 shows the commands.
 SAY = $(if $(V),,@printf '  %-5s %s\n' $1 $@; )
@@ -142,7 +150,7 @@ SAY = $(if $(V),,@printf '  %-5s %s\n' $1 $@; )
 # Objects depend on a file holding the compiler, the flags and the list of
 # sources: when those change, everything is rebuilt.
 FLAGS_NOW := $(strip $(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) $(ALL_LDFLAGS) \
-	: $(LIB_SRC) $(SQL_SRC) $(GEN_SRC) $(TEST_HELPER_SRC))
+	: $(LIB_SRC) $(SQL_SRC) $(GEN_SRC) $(TEST_HELPER_SRC) $(FUZZ_HELPER_SRC))
 ifneq ($(file <$(BUILD)/flags),$(FLAGS_NOW))
 .PHONY: $(BUILD)/flags
 endif
@@ -184,7 +192,7 @@ $(GEN_OBJ): $(BUILD)/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call SAY,CC)$(CC) $(ALL_CPPFLAGS) $(BANNED) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
-$(TEST_OBJ) $(TEST_HELPER_OBJ): $(BUILD)/%.o: %.c $(BUILD)/flags | $(BUILD)/gen/sql.h
+$(sort $(TEST_OBJ) $(TEST_HELPER_OBJ) $(FUZZ_OBJ) $(FUZZ_HELPER_OBJ)): $(BUILD)/%.o: %.c $(BUILD)/flags | $(BUILD)/gen/sql.h
 	@mkdir -p $(@D)
 	$(call SAY,CC)$(CC) $(ALL_CPPFLAGS) -Itests/unit $(PKG_CFLAGS) $(CMOCKA_CFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
@@ -211,6 +219,14 @@ $(BUILD)/completions/replay $(BUILD)/completions/reconcile: $(BUILD)/completions
 $(TESTS): %: %.o $(TEST_HELPER_OBJ) $(LIB)
 	$(call SAY,LINK)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^ $(CMOCKA_LIBS) $(PKG_LIBS) -lm
 
+# Coverage is counted in what is tested, not in what judges it.
+$(FUZZ_OBJ) $(FUZZ_HELPER_OBJ): SAN := $(subst fuzzer-no-link$(comma),,$(SAN))
+
+# libFuzzer has a main of its own, and mutates; replay.c runs what it is given.
+$(FUZZERS): %: %.o $(FUZZ_HELPER_OBJ) $(LIB)
+	$(call SAY,LINK)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $(if $(findstring fuzzer,$(SANITIZE)),\
+		-fsanitize=fuzzer $(filter-out %/replay.o,$^),$^) $(PKG_LIBS) -lm
+
 # It forks what it measures, so it is no larger than it must be: no library, no sanitizer.
 $(BUILD)/tests/measure: tests/measure.c $(BUILD)/flags
 	@mkdir -p $(@D)
@@ -222,7 +238,8 @@ $(BUILD)/tests/failing.so: tests/torture/failing.c $(BUILD)/flags
 	$(call SAY,CC)$(CC) -std=c11 -D_GNU_SOURCE -O1 -g -fPIC -shared -fno-builtin -Wall -Wextra \
 		$(if $(WERROR),-Werror) -pthread -o $@ $< -ldl
 
--include $(LIB_OBJ:.o=.d) $(MAIN_OBJ:.o=.d) $(BUILD)/main/completions.d $(GEN_OBJ:.o=.d) $(TEST_OBJ:.o=.d) $(TEST_HELPER_OBJ:.o=.d)
+-include $(LIB_OBJ:.o=.d) $(MAIN_OBJ:.o=.d) $(BUILD)/main/completions.d $(GEN_OBJ:.o=.d) $(TEST_OBJ:.o=.d) $(TEST_HELPER_OBJ:.o=.d) \
+	$(FUZZ_OBJ:.o=.d) $(FUZZ_HELPER_OBJ:.o=.d)
 
 # ---- everything else --------------------------------------------------------
 
@@ -292,16 +309,14 @@ bench: all $(BUILD)/tests/measure
 	@if [ -f tests/bench/run.sh ]; then exec sh tests/bench/run.sh; \
 	else echo 'no benchmark here: tests/bench/run.sh is missing' >&2; exit 1; fi
 
-# Everything is compiled for the fuzzer, which wants its counters everywhere.
-FUZZ_TIME ?= 60
-FUZZ_SRC := tests/fuzz/event.c tests/unit/look_alike.c $(filter lib/event% lib/json% lib/jwalk% \
-	lib/buf% lib/err% lib/log% lib/tally% lib/clock% lib/zone% lib/mask% lib/status% lib/names% \
-	lib/textw%,$(LIB_SRC))
+# Everything is compiled anew for the fuzzer, which wants its counters everywhere.
+SECONDS ?= 60
+FUZZ ?= $(FUZZ_SRC:tests/fuzz/fuzz_%.c=%)
 fuzz:
-	@mkdir -p $(BUILD)/fuzz/corpus
-	clang -std=c11 -g -O1 -D_GNU_SOURCE -Ilib -Itests/unit -mavx2 -mbmi \
-		-fsanitize=fuzzer,address,undefined -o $(BUILD)/fuzz/event $(FUZZ_SRC) -ljansson -lm
-	$(BUILD)/fuzz/event -max_total_time=$(FUZZ_TIME) $(BUILD)/fuzz/corpus
+	@sh tools/deps.sh build fuzz
+	@+$(SUBMAKE) CC=clang CFLAGS='-O1 -g' SANITIZE=fuzzer-no-link,address,undefined \
+		BUILD=$(BUILD)/fuzz fuzzers
+	@sh tools/fuzz.sh $(BUILD)/fuzz $(SECONDS) $(FUZZ)
 
 # So many moments for each command and each way to end it; about a second a moment.
 SOAK_ROUNDS ?= 100

@@ -78,6 +78,32 @@ unit_tests() {
     echo "$programs programs, $tests tests"
 }
 
+# Each fuzz target reads the inputs that are kept for it.
+fuzz_inputs() {
+    targets=0
+    inputs=0
+    bad=
+    for source in tests/fuzz/fuzz_*.c; do
+        name=${source#tests/fuzz/fuzz_}
+        name=${name%.c}
+        set -- "tests/fuzz/corpus/$name"/*
+        targets=$((targets + 1))
+        inputs=$((inputs + $#))
+        timeout 120 "$build/tests/fuzz/fuzz_$name" "$@" >"$tmp/fuzz" 2>&1
+        status=$?
+        if [ "$status" -ne 0 ]; then
+            tail -n 50 "$tmp/fuzz"
+            echo "fuzz_$name: status $status"
+            bad="$bad $name"
+        fi
+    done
+    if [ -n "$bad" ]; then
+        echo "failed:$bad"
+        return 1
+    fi
+    echo "$targets targets, $inputs inputs"
+}
+
 # Plugins that happen to be installed are left out: they reorder, or worse. But
 # for xdist, by which a file of tests runs on each processor.
 system_tests() {
@@ -103,6 +129,7 @@ system_tests() {
 step build build_all
 if [ -z "$failed" ]; then
     step unit unit_tests
+    step fuzz fuzz_inputs
     step layers sh tools/check-layers.sh "$build"
     step system system_tests
 fi

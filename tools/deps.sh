@@ -1,5 +1,5 @@
 #!/bin/sh
-# usage: deps.sh build|demo|check|check-html|check-valgrind|lint|deb ...
+# usage: deps.sh build|demo|check|check-html|check-valgrind|lint|fuzz|deb ...
 #
 # Looks for what these need and installs what is missing through apt, as root
 # or with sudo. With NO_INSTALL=1, and where there is no apt, it names what is
@@ -167,6 +167,12 @@ header_exists() {
     echo "#include <$1>" | "${CC:-cc}" -E -
 }
 
+# clang with libFuzzer, which is in a package of its own.
+fuzzer_exists() {
+    echo 'int LLVMFuzzerTestOneInput(const char *p, unsigned long n) { return p && n ? 0 : 0; }' |
+        clang -fsanitize=fuzzer,address,undefined -x c -o /dev/null -
+}
+
 library_exists() {
     "${PKG_CONFIG:-pkg-config}" --exists "$1"
 }
@@ -225,8 +231,11 @@ look() {
             need cppcheck "cppcheck" command_exists cppcheck
             need shellcheck "shellcheck" command_exists shellcheck
             ;;
+        fuzz)
+            need "clang libclang-rt-dev" "clang with libFuzzer" fuzzer_exists
+            ;;
         *)
-            echo "usage: deps.sh build|demo|check|check-html|check-valgrind|lint|deb ..." >&2
+            echo "usage: deps.sh build|demo|check|check-html|check-valgrind|lint|fuzz|deb ..." >&2
             exit 2
             ;;
         esac
