@@ -261,15 +261,16 @@ void check_corrections(struct warnings *w, const struct run *run, uint64_t rows,
                        bool is_share, double share, bool apply)
 {
     uint64_t n = run->messages.updated;
+    const char *are = n == 1 ? " is" : "s are", *of = rows == 1 ? "" : "s";
 
     if (is_share) {
         if ((double)n * 100.0 > share * (double)rows)
             warnings_refuse(w, apply,
-                            "%llu corrections among %llu rows are more than --max-corrections "
-                            "allows (%g%%)",
-                            (unsigned long long)n, (unsigned long long)rows, share);
+                            "%llu correction%s more than --max-corrections allows (%g%% of %llu "
+                            "row%s)",
+                            (unsigned long long)n, are, share, (unsigned long long)rows, of);
     } else if (limit >= 0 && n > (uint64_t)limit) {
-        warnings_refuse(w, apply, "%llu corrections are more than --max-corrections allows (%lld)",
-                        (unsigned long long)n, (long long)limit);
+        warnings_refuse(w, apply, "%llu correction%s more than --max-corrections allows (%lld)",
+                        (unsigned long long)n, are, (long long)limit);
     }
 }

@@ -286,6 +286,16 @@ def test_the_limit_of_corrections_holds_for_a_plan(ten, acts):
     assert acts.apply(ten, "p.gz", "--max-corrections", "100%")[0].status == 0
 
 
+def test_what_exceeds_the_limit_is_counted_in_proper_words(server, runs, tmp_path):
+    world = sightings(worlds.campaign_of(["sent"], count=1))
+    world.save(tmp_path)
+    one = world.create(server, "deployed")
+    for limit, words in (("0", "1 correction is more than --max-corrections allows (0)"),
+                         ("5%", "1 correction is more than --max-corrections allows (5% of 1 row)")):
+        done, report = runs.report(one, "--max-corrections", limit, *OPEN, "a")
+        assert done.status == 1 and words in report["warnings"][0], report
+
+
 def test_a_plan_that_would_break_a_campaign_leaves_it_alone(server, acts, tmp_path):
     world = sightings(worlds.campaign_of(["sent"], count=6, campaigns=2))
     world.save(tmp_path)
