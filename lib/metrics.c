@@ -105,6 +105,14 @@ static void put_gauge_sample(struct writer *w, const char *name, const struct me
     buf_addf(w->b, "%" PRIu64 "\n", n);
 }
 
+/* What cannot be counted further stays: falling to 0 would look like a fresh start. */
+static uint64_t add(uint64_t before, uint64_t n)
+{
+    uint64_t sum;
+
+    return __builtin_add_overflow(before, n, &sum) ? UINT64_MAX : sum;
+}
+
 /* Adds to what the file holds. */
 static void put_counter_sample(struct writer *w, const char *name, const struct metric *m,
                                const char *value, uint64_t n)
@@ -113,7 +121,7 @@ static void put_counter_sample(struct writer *w, const char *name, const struct 
 
     put_series(&series, name, w->tool, m->label, value);
     buf_add(w->b, buf_str(&series), series.len);
-    buf_addf(w->b, "%" PRIu64 "\n", count_before(w, buf_str(&series)) + n);
+    buf_addf(w->b, "%" PRIu64 "\n", add(count_before(w, buf_str(&series)), n));
     w->b->failed |= series.failed;
     buf_release(&series);
 }

@@ -159,6 +159,16 @@ def test_odd_values_in_the_file_before_count_as_none(measured, tmp_path, odd):
     assert m("records_total") == 0 and m.get("last_success_timestamp_seconds") is None
 
 
+def test_a_counter_that_cannot_grow_stays_and_does_not_start_anew(measured, tmp_path):
+    path = tmp_path / "m.prom"
+    measured(0, "--offline", "a")
+    for held in 2**64 - 2, 2**64 - 1, 99999999999999999999999:
+        path.write_text(re.sub(r"^(reconcile_records_total\S*) .*", r"\1 %d" % held,
+                               path.read_text(), flags=re.MULTILINE))
+        m = measured(0, "--offline", "a")
+        assert m("records_total") == float(2**64 - 1), held
+
+
 def test_each_command_has_a_label_of_its_own(tmp_path):
     for command in "poll", "audit", "apply", "revert":
         done = tool.run("reconcile", [command, "--metrics", command, "--no-such-option"], tmp_path)
