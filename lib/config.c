@@ -8,6 +8,10 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+/* A byte order mark, which some editors put before the first line. */
+static const char bom[] = "\xef\xbb\xbf";
+#define BOM_SIZE (sizeof bom - 1)
+
 static int refuse(const char *path, const char *reason, struct err *e)
 {
     return err_set(e, EXIT_USAGE, "could not use configuration file \"%s\": %s", path, reason);
@@ -169,6 +173,8 @@ static int read_lines(struct config *c, const char *path, struct err *e)
     char *const end = p + c->size;
     size_t cap = 0;
 
+    if (c->size >= BOM_SIZE && memcmp(p, bom, BOM_SIZE) == 0)
+        p += BOM_SIZE;
     for (unsigned line = 1; p < end; line++) {
         struct config_entry x = {.line = line};
         char *stop = memchr(p, '\n', (size_t)(end - p));

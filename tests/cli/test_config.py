@@ -104,6 +104,14 @@ def test_what_cannot_be_is_an_error_with_file_and_line(configured, text, said):
         'replay: error: configuration file "conf", ' + said), done.said
 
 
+def test_a_byte_order_mark_before_the_first_line_is_skipped(configured):
+    assert configured("\ufeffquiet\n").status == 0
+    done = configured("\ufeffbogus\n")
+    assert done.status == 2 and 'line 1: unknown option "bogus"' in done.said, done
+    done = configured("quiet\n\ufeffverbose\n")
+    assert done.status == 2 and "line 2: " in done.said, "a mark is at the start of a file alone"
+
+
 def test_one_file_serves_all_tools(configured):
     """What belongs to other tools is read over, and so is what this run cannot use."""
     done = configured("evolution-url = https://evolution.example.com\nconnections = 2\n"
