@@ -42,7 +42,7 @@ static int fail_connection(struct pg *g, const char *what, struct err *e)
         return fail_interrupted(e);
     if (PQstatus(g->conn) == CONNECTION_BAD)
         g->lost = true;
-    pgconn_line(PQerrorMessage(g->conn), line, sizeof line);
+    pgconn_reason(PQerrorMessage(g->conn), line, sizeof line);
     return err_set(e, EXIT_FAILED, "could not %s: %s", what,
                    line[0] ? line : "the connection is closed");
 }
@@ -72,7 +72,10 @@ static int fail_result(struct pg *g, const char *what, const PGresult *r, struct
         g->lost = true;
     if (g->cancelled)
         return fail_interrupted(e);
-    pgconn_line(primary ? primary : PQresultErrorMessage(r), line, sizeof line);
+    if (primary)
+        pgconn_line(primary, line, sizeof line);
+    else
+        pgconn_reason(PQresultErrorMessage(r), line, sizeof line);
     if (detail_is_row(g->sqlstate))
         detail = NULL;
     else if (!detail && context_tells(g->sqlstate))

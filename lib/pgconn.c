@@ -1,5 +1,6 @@
 #include "pgconn.h"
 
+#include "buf.h"
 #include "log.h"
 
 #include <errno.h>
@@ -23,6 +24,32 @@ void pgconn_line(const char *message, char *out, size_t size)
     while (n > 0 && out[n - 1] == ' ')
         n--;
     out[n] = '\0';
+}
+
+void pgconn_reason(const char *message, char *out, size_t size)
+{
+    char first[1000];
+
+    (void)snprintf(first, sizeof first, "%.*s", (int)strcspn(message, "\n"), message);
+    pgconn_line(strcmp(first, "invalid socket") == 0 ? "" : first, out, size);
+}
+
+/* Of each host that was tried a line, and behind it hints that begin with a tab: those
+ * that ask a question help. */
+static void drop_hints(const char *message, char *out, size_t size)
+{
+    struct buf kept = BUF_INIT;
+
+    for (const char *line = message; *line;) {
+        size_t n = strcspn(line, "\n");
+
+        n += line[n] == '\n';
+        if (*line != '\t' || memchr(line, '?', n))
+            buf_add(&kept, line, n);
+        line += n;
+    }
+    pgconn_line(kept.failed ? message : buf_str(&kept), out, size);
+    buf_release(&kept);
 }
 
 static void notice(void *unused, const char *message)
@@ -73,7 +100,7 @@ static int fail(PGconn *conn, struct err *e)
 {
     char line[900];
 
-    pgconn_line(PQerrorMessage(conn), line, sizeof line);
+    drop_hints(PQerrorMessage(conn), line, sizeof line);
     return err_set(e, EXIT_FAILED, "could not connect to the database: %s",
                    line[0] ? line : "the connection is closed");
 }

@@ -15,4 +15,8 @@ int pgconn_open(PGconn **conn, const struct pg_options *o, struct err *e);
 /* libpq's messages span lines and are indented; ours are one line. */
 void pgconn_line(const char *message, char *out, size_t size);
 
+/* What libpq says of a connection that broke: its first line. Hints follow on lines of
+ * their own, and what each call after it failed of. "" where it knows no reason. */
+void pgconn_reason(const char *message, char *out, size_t size);
+
 #endif

@@ -382,6 +382,21 @@ def test_a_run_that_is_ended_tells_what_it_had_committed(ten, runs, how, moment,
     assert statuses(ten).count("read") == written
 
 
+@pytest.mark.parametrize("number", [1, 2, 8])
+@pytest.mark.parametrize("place", [pgproxy.WITHIN, pgproxy.AFTER])
+def test_a_lost_connection_is_told_plainly_and_once(ten, runs, number, place):
+    """libpq's own words go on over several lines, with guesses and what failed after it."""
+    with pgproxy.Proxy(ten.server) as proxy:
+        through = proxy.database(ten.name, "deployed")
+        run = runs.start(through, "--apply", *OPEN, "a")
+        proxy.watch(run, pgproxy.Moment(pgproxy.REQUEST, number, place), proxy.cut)
+        done = tool.finish(run)
+    assert proxy.struck and done.status == 4, done
+    reason, = done.lines
+    assert "connection" in reason, done
+    assert "probably" not in reason and "invalid socket" not in reason, done
+
+
 def test_a_batch_in_doubt_is_not_told_as_not_committed(ten, runs):
     with pgproxy.Proxy(ten.server) as proxy:
         through = proxy.database(ten.name, "deployed")
