@@ -93,12 +93,17 @@ static void put_words(const char *choices)
 static const char bash_head[] =
     "# bash completion of P. Made of the table of options by completions/main.c.\n"
     "\n"
-    "# Sets cur, and value_of to the option whose value it is or begins.\n"
+    "# Sets cur, and value_of to the option whose value it is or begins, or to the \"--\"\n"
+    "# that ended the options.\n"
     "_P_words()\n"
     "{\n"
-    "    local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}\n"
+    "    local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} earlier\n"
     "\n"
-    "    cur=$word value_of=''\n"
+    "    cur=$word value_of=--\n"
+    "    for earlier in \"${COMP_WORDS[@]:1:COMP_CWORD - 1}\"; do\n"
+    "        [[ $earlier == -- ]] && return\n"
+    "    done\n"
+    "    value_of=''\n"
     "    if [[ $word == = ]]; then\n" /* --name=, as "=" parts words */
     "        cur='' value_of=$before\n"
     "    elif [[ $before == = ]] && ((COMP_CWORD > 1)); then\n"
@@ -169,17 +174,22 @@ static void bash_tool(enum tool tool, const char *function, const char *program)
 {
     const struct opt_table *t = options_table();
     char operand[64];
+    bool operands = operand_of(tool, operand, sizeof operand);
 
     (void)printf("\n%s()\n{\n    case $value_of in\n", function);
     for (size_t i = 0; i < t->n; i++)
         if (is_of(&t->opt[i], tool) && t->opt[i].argument)
             bash_value(&t->opt[i], program);
+    if (operands)
+        (void)printf("    --) _%s_files -f ;;\n", program);
+    else
+        (void)printf("    --) ;;\n");
     (void)printf("    *)\n        case $cur in\n        -*) _%s_offer -W '", program);
     for (size_t i = 0; i < t->n; i++)
         if (is_of(&t->opt[i], tool))
             (void)printf(" --%s", t->opt[i].name);
     (void)printf("' ;;\n");
-    if (operand_of(tool, operand, sizeof operand))
+    if (operands)
         (void)printf("        *) _%s_files -f ;;\n", program);
     (void)printf("        esac\n        ;;\n    esac\n}\n");
 }
@@ -283,7 +293,7 @@ static void zsh_tool(enum tool tool)
     const struct opt_table *t = options_table();
     char operand[64];
 
-    (void)printf("_arguments -s");
+    (void)printf("_arguments -s -S");
     for (size_t i = 0; i < t->n; i++)
         if (is_of(&t->opt[i], tool))
             zsh_option(&t->opt[i]);

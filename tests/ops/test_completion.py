@@ -73,6 +73,16 @@ def test_bash_offers_files_zones_and_nothing_where_it_knows_nothing(tmp_path):
         assert bash(line, tmp_path) == [], line
 
 
+@pytest.mark.parametrize("words", [("replay",), ("reconcile", "apply")], ids=" ".join)
+def test_bash_offers_no_options_where_they_have_ended(words, tmp_path):
+    (tmp_path / "-a").touch()
+    for line in " -- -", " -d x -- --", " -- -a -":
+        offered = bash(" ".join(words) + line, tmp_path)
+        assert offered == (["-a"] if line[-2:] == " -" else []), line
+    assert bash(" ".join(words) + " -- --format ", tmp_path) == ["-a"], "it is a file's name there"
+    assert bash("reconcile audit -- -", tmp_path) == [], "it takes no file"
+
+
 def test_bash_offers_the_commands(tmp_path):
     commands = commands_of_help(tmp_path)
     assert {"poll", "audit"} <= set(commands)
@@ -153,6 +163,7 @@ def test_zsh_completes(tmp_path, zsh):
             ("replay --failed-wins u", "replay --failed-wins unless-delivered "),
             ("replay --offline on", "replay --offline only.jsonl "),
             ("replay -o on", "replay -o only.jsonl "),
+            ("replay -- --rej", "replay -- --rej"),
             ("reconcile au", "reconcile audit "),
             ("reconcile poll --evo", "reconcile poll --evolution-url="),
             ("reconcile audit --evo", "reconcile audit --evo")]:
