@@ -172,6 +172,7 @@ static int read_lines(struct config *c, const char *path, struct err *e)
     char *p = c->text;
     char *const end = p + c->size;
     size_t cap = 0;
+    int status = 0;
 
     if (c->size >= BOM_SIZE && memcmp(p, bom, BOM_SIZE) == 0)
         p += BOM_SIZE;
@@ -184,12 +185,12 @@ static int read_lines(struct config *c, const char *path, struct err *e)
             stop = end;
         *stop = '\0';
         wrong = read_line(p, (size_t)(stop - p), &x);
-        if (wrong) {
+        if (wrong && status == 0) {
             (void)err_set(e, EXIT_USAGE, "%s", wrong);
-            return config_blame(path, line, e);
+            status = config_blame(path, line, e);
         }
         p = stop + 1;
-        if (!x.name)
+        if (wrong || !x.name)
             continue;
         if (c->n == cap) {
             struct config_entry *grown = realloc(c->entry, (cap = 2 * cap + 16) * sizeof *grown);
@@ -200,7 +201,7 @@ static int read_lines(struct config *c, const char *path, struct err *e)
         }
         c->entry[c->n++] = x;
     }
-    return 0;
+    return status;
 }
 
 /* ---- the interface -------------------------------------------------------- */

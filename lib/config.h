@@ -35,8 +35,9 @@ struct config {
 
 /* Reads the file at path, a regular one or /dev/null, that not everybody may
  * write to. Where there is none: no entries if it is optional. EXIT_USAGE
- * naming file, line and reason; no message quotes a value. To be released
- * whatever it returns. */
+ * naming file, line and reason, of the first line that is wrong; the entries are
+ * then those of the others. No message quotes a value. To be released whatever it
+ * returns. */
 int config_read(struct config *c, const char *path, bool optional, struct err *e);
 
 /* Puts `configuration file "path", line N: ` before the error; returns -1. */

@@ -592,6 +592,7 @@ struct ahead {
     bool stops;            /* help or version is asked for, whatever a file says */
     bool log_format_named; /* how errors are told */
     int log_format;
+    const char *metrics; /* where else they are counted; NULL: not named */
 };
 
 /* Errors are left to be found again. */
@@ -615,6 +616,7 @@ static struct ahead look_ahead(struct options *o, int argc, char *const *argv)
         .stops = all.help || all.version,
         .log_format_named = all.given[opt_find(t, any, "log-format", 10)] != OPT_DEFAULT,
         .log_format = all.log_format,
+        .metrics = all.metrics,
     };
     opt_release(t, &all);
     return a;
@@ -656,6 +658,8 @@ int options_parse(struct options *o, enum tool tool, int argc, char *const *argv
     if (read_all(o, &a, argc, argv, e) < 0) {
         if (a.log_format_named)
             o->log_format = a.log_format;
+        if (a.metrics)
+            o->metrics = a.metrics;
         return -1;
     }
     if (o->help || o->version)

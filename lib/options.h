@@ -120,8 +120,8 @@ struct options {
 
 /* Reads and checks the configuration file, the environment and the command
  * line; what comes later wins. now: µs, of the run, for ages. Failure is
- * EXIT_USAGE with one line; o->tool and o->log_format are then filled in as far
- * as they are known. With help or version asked for, 0 is returned at once;
+ * EXIT_USAGE with one line; o->tool, o->log_format and o->metrics are then filled
+ * in as far as they are known. With help or version asked for, 0 is returned at once;
  * o->tool then says whose help. Before threads start, as zones are loaded. To
  * be released whatever it returns. */
 int options_parse(struct options *o, enum tool tool, int argc, char *const *argv, int64_t now,

@@ -75,15 +75,29 @@ static int set_entry(struct reading *r, bool exposed, const struct config_entry 
     return opt_set(t, i, to, x->name, x->value, e);
 }
 
+/* Does it say how, and where, errors are told? */
+static bool tells_errors(const struct config_entry *x)
+{
+    return strcmp(x->name, "metrics") == 0 || strcmp(x->name, "log-format") == 0;
+}
+
 int options_read_config(struct options *o, bool named, struct err *e)
 {
     struct reading r = {.o = o};
+    struct err further; /* errors after the first, which alone is told */
     int status = config_read(&o->config, o->config_path, !named, e);
 
-    for (size_t k = 0; status == 0 && k < o->config.n; k++) {
-        status = set_entry(&r, o->config.exposed, &o->config.entry[k], e);
+    for (size_t k = 0; k < o->config.n; k++) {
+        const struct config_entry *x = &o->config.entry[k];
+
+        if (status < 0) {
+            if (tells_errors(x))
+                (void)set_entry(&r, o->config.exposed, x, &further);
+            continue;
+        }
+        status = set_entry(&r, o->config.exposed, x, e);
         if (status < 0)
-            (void)config_blame(o->config_path, o->config.entry[k].line, e);
+            (void)config_blame(o->config_path, x->line, e);
     }
     opt_release(options_table(), &r.others);
     return status;

@@ -13,7 +13,8 @@ enum {
 
 /* Sets what the configuration file at o->config_path says: as EXIT_USAGE, what
  * no tool has, what cannot be, and a password in a file that all may read.
- * named: it must be there. */
+ * named: it must be there. Behind an error, what says how errors are told is set
+ * all the same. */
 int options_read_config(struct options *o, bool named, struct err *e);
 
 #endif

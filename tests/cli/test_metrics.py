@@ -91,6 +91,34 @@ def test_a_run_that_fails_keeps_the_last_success(measured, tmp_path):
     assert measured(0, "--offline", "a")("last_success_timestamp_seconds") > success
 
 
+NAMED = ["--metrics", "m.prom"]
+
+
+@pytest.mark.parametrize("config,arguments,env", [
+    ("bogus = 1\n", NAMED, {}),
+    ("settle = x\n", NAMED, {}),
+    ("settle 15m\n", NAMED, {}),
+    ("metrics = other\nbogus = 1\n", NAMED, {}),
+    (None, NAMED, {}),
+    ("", NAMED, {"RECONCILE_STATUS_CODES": "bogus"}),
+    ("", NAMED, {"RECONCILE_NOW": "bogus"}),
+    ("metrics = m.prom\nbogus = 1\n", [], {}),
+    ("bogus = 1\nmetrics = m.prom\n", [], {}),
+    ("settle 15m\nmetrics = m.prom\n", [], {}),
+    ("bogus = 1\nsettle 15m\nmetrics = m.prom\nmetrics = other\n", [], {}),
+    ("metrics = m.prom\n", [], {"RECONCILE_STATUS_CODES": "bogus"}),
+])
+def test_a_run_counts_that_its_settings_keep_from_beginning(tmp_path, archive, config, arguments,
+                                                            env):
+    if config is not None:
+        (tmp_path / "conf").write_text(config)
+    done = tool.run("replay", ["--config", "conf", *arguments, "--offline", archive], tmp_path,
+                    env=tool.environment(tmp_path, **env))
+    assert done.status == 2 and len(done.lines) == 1, done
+    assert Metrics(tmp_path / "m.prom", "replay")("last_run_exit_status") == 2
+    assert not (tmp_path / "other").exists()
+
+
 def test_before_the_first_success_there_is_no_time_of_it(measured, tmp_path):
     m = measured(4, "-d", "host=%s" % tmp_path, "a")
     assert m.get("last_success_timestamp_seconds") is None
