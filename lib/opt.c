@@ -304,13 +304,15 @@ int opt_set_defaults(const struct opt_table *t, unsigned tool, struct opt_target
     return set_initial(t, ~tool, to, e) < 0 ? -1 : set_initial(t, tool, to, e);
 }
 
-int opt_set_environment(const struct opt_table *t, unsigned tool, struct opt_target to,
-                        struct err *e)
+int opt_set_environment(const struct opt_table *t, unsigned tool, const uint8_t *overruled,
+                        struct opt_target to, struct err *e)
 {
     for (size_t i = 0; i < t->n; i++) {
         const struct opt *o = &t->opt[i];
         const char *value = o->env ? getenv(o->env) : NULL;
 
+        if (overruled && overruled[i] > to.origin)
+            continue;
         if (o->name && (o->tools & tool) && value && *value &&
             opt_set(t, i, to, o->env, value, e) < 0)
             return -1;

@@ -82,9 +82,11 @@ struct opt_target {
  * options share a member. to.given is not touched. */
 int opt_set_defaults(const struct opt_table *t, unsigned tool, struct opt_target to, struct err *e);
 
-/* Writes what the environment gives of the tools in `tool`. */
-int opt_set_environment(const struct opt_table *t, unsigned tool, struct opt_target to,
-                        struct err *e);
+/* Writes what the environment gives of the tools in `tool`. overruled: per entry of the
+ * table the enum opt_origin of a value still to be set; a nearer one is not looked at
+ * in the environment. NULL: all are. */
+int opt_set_environment(const struct opt_table *t, unsigned tool, const uint8_t *overruled,
+                        struct opt_target to, struct err *e);
 
 /* Reads argv[1..argc) in the way of GNU: --name=value, --name value, -nvalue,
  * -n value, clusters of flags; options and operands mixed, "--" ends the

@@ -593,6 +593,7 @@ struct ahead {
     bool log_format_named; /* how errors are told */
     int log_format;
     const char *metrics; /* where else they are counted; NULL: not named */
+    uint8_t given[OPTIONS_GIVEN_MAX];
 };
 
 /* Errors are left to be found again. */
@@ -607,7 +608,7 @@ static struct ahead look_ahead(struct options *o, int argc, char *const *argv)
     size_t operands;
 
     (void)opt_set_defaults(t, any, to, &ignored);
-    (void)opt_set_environment(t, any, to, &ignored);
+    (void)opt_set_environment(t, any, NULL, to, &ignored);
     to.origin = OPT_ARGUMENT;
     (void)opt_parse(t, any, to, argc, argv, o->archive, &operands, &ignored);
     a = (struct ahead){
@@ -618,6 +619,7 @@ static struct ahead look_ahead(struct options *o, int argc, char *const *argv)
         .log_format = all.log_format,
         .metrics = all.metrics,
     };
+    memcpy(a.given, all.given, sizeof a.given);
     opt_release(t, &all);
     return a;
 }
@@ -636,7 +638,7 @@ static int read_all(struct options *o, const struct ahead *a, int argc, char *co
     if (o->tool != TOOL_RECONCILE && !a->stops && *o->config_path &&
         options_read_config(o, a->config_named, e) < 0)
         return -1;
-    if (opt_set_environment(t, tool, to, e) < 0)
+    if (opt_set_environment(t, tool, a->given, to, e) < 0)
         return -1;
     to.origin = OPT_ARGUMENT;
     return opt_parse(t, tool, to, argc, argv, o->archive, &o->archives, e);

@@ -76,6 +76,11 @@ def test_the_dialect_may_come_from_the_environment(replay, tmp_path):
     done = replay("--offline", "-o", "r", "a", env=env)
     assert done.status == 2 and len(done.lines) == 1
     assert "RECONCILE_STATUS_CODES" in done.said
+    done = replay("--offline", "--status-codes=app", "--states-out", "-", "-o", "r", "a", env=env)
+    assert done.status == 0, "what the command line overrules is not looked at"
+    assert json.loads(done.out)["seen"] == ["delivered"]
+    done = replay("--offline", "--status-codes=meta", "-o", "r", "a", env=env)
+    assert done.status == 2 and "--status-codes" in done.said, done
 
 
 def test_no_database_is_one_line_with_the_reason_and_status_4(replay, archive, tmp_path):

@@ -71,7 +71,7 @@ static int parse_after(struct opt_target to, const char *const *args)
         argv[argc] = copies[argc];
     }
     to.origin = OPT_ENVIRONMENT;
-    assert_int_equal(opt_set_environment(&table, ONE, to, &err), 0);
+    assert_int_equal(opt_set_environment(&table, ONE, NULL, to, &err), 0);
     to.origin = OPT_ARGUMENT;
     return opt_parse(&table, ONE, to, argc, argv, operand, &operands, &err);
 }
@@ -205,7 +205,7 @@ static void the_environment_gives_what_the_command_line_does_not(void **state)
     assert_int_equal(v.choice, 0);
     assert_int_equal(given[i], OPT_ARGUMENT);
     assert_int_equal(setenv("TEST_OPT_CHOICE", "mauve", 1), 0);
-    assert_int_equal(opt_set_environment(&table, ONE, to, &err), -1);
+    assert_int_equal(opt_set_environment(&table, ONE, NULL, to, &err), -1);
     assert_string_equal(err.text, "invalid value \"mauve\" for TEST_OPT_CHOICE: red, green or blue "
                                   "is needed");
     assert_int_equal(setenv("TEST_OPT_CHOICE", "", 1), 0);
