@@ -344,7 +344,7 @@ EXAMPLES := $(DESTDIR)$(DOCDIR)/examples
 # Units and crontab call the programs where they are installed.
 IN_BINDIR := sed -i -e 's|/usr/bin/|$(BINDIR)/|g' -e 's|^PATH=/usr/bin:|PATH=$(BINDIR):|'
 
-install: all
+install: directories all
 	install -d '$(DESTDIR)$(BINDIR)' '$(DESTDIR)$(MANDIR)/man1' '$(DESTDIR)$(MANDIR)/man5' \
 		'$(DESTDIR)$(BASHCOMPDIR)' '$(DESTDIR)$(ZSHCOMPDIR)' '$(DESTDIR)$(DOCDIR)/docs' \
 		'$(EXAMPLES)/nginx' '$(EXAMPLES)/systemd/$(DROPIN)'
@@ -361,9 +361,16 @@ install: all
 	install -m 644 $(wildcard cron/systemd/$(DROPIN)/*) '$(EXAMPLES)/systemd/$(DROPIN)'
 	$(IN_BINDIR) '$(EXAMPLES)/crontab' '$(EXAMPLES)'/systemd/*.service
 
+# The recipes quote each directory, which a quote within would end.
+.PHONY: directories
+directories:
+	$(foreach d,DESTDIR BINDIR MANDIR DOCDIR BASHCOMPDIR ZSHCOMPDIR SYSCONFDIR UNITDIR SYSUSERSDIR \
+		TMPFILESDIR,$(if $(findstring ',$($d)),$(error $d "$($d)" holds a quote)))
+
 # For a package: to where systemd, cron and their like look. The jobs of the
 # crontab are commented out, as the timers do the same.
-install-system:
+install-system: directories
+	$(if $(word 2,$(BINDIR)),$(error BINDIR "$(BINDIR)" holds a blank, which units and crontabs cannot))
 	install -d '$(DESTDIR)$(UNITDIR)/$(DROPIN)' '$(DESTDIR)$(SYSUSERSDIR)' \
 		'$(DESTDIR)$(TMPFILESDIR)' '$(DESTDIR)$(SYSCONFDIR)/default' \
 		'$(DESTDIR)$(SYSCONFDIR)/cron.d'
@@ -377,7 +384,7 @@ install-system:
 	sed -i 's/^[0-9]/#&/' '$(DESTDIR)$(SYSCONFDIR)/cron.d/reconcile'
 
 # What install and install-system put there, but for settings.
-uninstall:
+uninstall: directories
 	rm -f $(TOOLS:$(BUILD)/%='$(DESTDIR)$(BINDIR)/%') \
 		$(foreach m,$(MAN),'$(DESTDIR)$(MANDIR)/man$(patsubst .%,%,$(suffix $m))/$(notdir $m)') \
 		$(BASH_COMPLETIONS:$(BUILD)/completions/%='$(DESTDIR)$(BASHCOMPDIR)/%') \
@@ -390,8 +397,10 @@ uninstall:
 DIST := $(BUILD)/reconcile-$(VERSION).tar.gz
 dist:
 	@mkdir -p $(BUILD)
-	git -c tar.umask=0022 archive --format=tar --prefix=reconcile-$(VERSION)/ HEAD | gzip -9n >$(DIST).tmp
-	mv $(DIST).tmp $(DIST)
+	git -c tar.umask=0022 archive --format=tar --prefix=reconcile-$(VERSION)/ -o $(DIST).tmp HEAD
+	gzip -9n <$(DIST).tmp >$(DIST).gz.tmp
+	mv $(DIST).gz.tmp $(DIST)
+	rm $(DIST).tmp
 
 deb:
 	@sh tools/deps.sh build deb

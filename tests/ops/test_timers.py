@@ -90,10 +90,10 @@ def unit_command(service, credentials, state):
     text = (CRON / "systemd" / service).read_text()
     words = []
     for word in re.search("^ExecStart=(.*)$", text, re.MULTILINE).group(1).split():
-        if word.startswith("$"):
+        if word.startswith("$") and not word.startswith("${"):
             words += settings()[word[1:]].split()
         else:
-            words.append(word.replace("%d", str(credentials)).replace("%S", str(state)))
+            words.append(word.replace("${CREDENTIALS_DIRECTORY}", str(credentials)).replace("%S", str(state)))
         assert "%" not in words[-1]
     return words
 
@@ -138,7 +138,7 @@ def test_a_service_is_told_what_its_program_understands(service, tmp_path):
 def test_the_key_of_a_poll_is_a_credential():
     text = (CRON / "systemd/reconcile-poll.service").read_text()
     assert "LoadCredential=api-key:/etc/reconcile/api-key" in text
-    assert "--api-key-file %d/api-key" in text
+    assert "--api-key-file ${CREDENTIALS_DIRECTORY}/api-key" in text
     assert not any("KEY" in name or "PASSWORD" in name for name in settings())
 
 
