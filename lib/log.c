@@ -159,10 +159,10 @@ static void put(const char *level, const char *text)
     buf_release(&line);
 }
 
-static void say(enum log_level level, const char *fmt, va_list ap)
+static void write_out(enum log_level level, const char *fmt, va_list ap)
     __attribute__((format(printf, 2, 0)));
 
-static void say(enum log_level level, const char *fmt, va_list ap)
+static void write_out(enum log_level level, const char *fmt, va_list ap)
 {
     int saved = errno;
     char text[4096];
@@ -171,8 +171,6 @@ static void say(enum log_level level, const char *fmt, va_list ap)
     va_list again;
     int n;
 
-    if (level > most_shown)
-        return;
     va_copy(again, ap);
     n = vsnprintf(text, sizeof text, fmt, ap);
     if (n >= (int)sizeof text && vasprintf(&longer, fmt, again) >= 0)
@@ -182,6 +180,15 @@ static void say(enum log_level level, const char *fmt, va_list ap)
     if (from == longer)
         free(longer);
     errno = saved;
+}
+
+static void say(enum log_level level, const char *fmt, va_list ap)
+    __attribute__((format(printf, 2, 0)));
+
+static void say(enum log_level level, const char *fmt, va_list ap)
+{
+    if (level <= most_shown)
+        write_out(level, fmt, ap);
 }
 
 void log_error(const char *fmt, ...)
@@ -208,6 +215,15 @@ void log_note(const char *fmt, ...)
 
     va_start(ap, fmt);
     say(LOG_LEVEL_NOTE, fmt, ap);
+    va_end(ap);
+}
+
+void log_needed_note(const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    write_out(LOG_LEVEL_NOTE, fmt, ap);
     va_end(ap);
 }
 

@@ -3,7 +3,7 @@
  * Every line is "program: level: text", or a JSON object, written with one
  * call, so that threads do not mix. Control characters of hostile names are
  * escaped. Levels: errors are always shown, warnings not with -q, notes not
- * with -q, details with -v.
+ * with -q unless they are needed, details with -v.
  */
 #ifndef RECONCILE_LOG_H
 #define RECONCILE_LOG_H
@@ -25,6 +25,9 @@ void log_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void log_warning(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void log_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void log_detail(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* A note that no level hides: what goes with an error, to go on from it. */
+void log_needed_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /* A line of its own that says how far a run is; no level hides it. */
 void log_progress(const char *text);

@@ -281,6 +281,14 @@ static void tell_committed(const struct pipeline *p, struct err *e)
         pipeline_tell_committed(p, e);
 }
 
+/* Of a run that failed after it wrote, or whose report, which would say so, could not be
+ * written. */
+static void tell_undo(const struct pipeline *p)
+{
+    if (p->o->apply && p->run.command && !p->command.failed)
+        log_needed_note("to undo what was written: %s", p->run.command);
+}
+
 /* The status says that it was interrupted, and no error says what became of it. */
 static void tell_too_late(const struct pipeline *p)
 {
@@ -315,8 +323,8 @@ int pipeline_run(const struct options *o, int argc, char *const *argv, int64_t s
         status = exit_status(&p);
     }
     put_command(&p, argc, argv);
-    if (failure.status != 0 && !p.tells && o->apply && p.run.command)
-        log_note("to undo what was written: %s", p.run.command);
+    if (failure.status != 0)
+        tell_undo(&p);
     close_journal(&p);
     /* A refused run still shows what it found; one that failed has found nothing whole. */
     if (failure.status == 0 || p.tells) {
@@ -325,6 +333,8 @@ int pipeline_run(const struct options *o, int argc, char *const *argv, int64_t s
                 pipeline_tell_committed(&p, &second);
             log_error("%s", second.text);
             status = second.status;
+            if (failure.status == 0)
+                tell_undo(&p);
         }
     }
     if (*interrupted) {

@@ -2,10 +2,14 @@
 
 import os
 import resource
+import shlex
+import signal
 
 import pytest
 
+import pgproxy
 import tables
+import tool
 from runs import OPEN, stored_counters
 from test_actions import acts, everything, lines_of, ten  # noqa: F401
 
@@ -52,3 +56,54 @@ def test_a_device_is_no_journal(ten, acts):
     done = acts.run(ten, "--apply", "--journal", "/dev/full", *OPEN, "a")
     assert done.status == 4 and '"/dev/full": File exists' in done.said, done
     assert ten.versions() == before
+
+
+def assert_undone_as_told(db, acts, done, before):
+    """stderr names the one command that undoes what was written."""
+    told, = [line for line in done.lines if "to undo what was written: " in line]
+    words = shlex.split(told.split("to undo what was written: ")[1])
+    assert words[1] == "revert", told
+    assert acts.run(db, *words[2:], program=("reconcile", "revert")).status == 0
+    assert everything(db) == before
+
+
+@pytest.mark.parametrize("quiet", [[], ["-q"]], ids=["", "-q"])
+@pytest.mark.parametrize("where", ["-o", "stdout"])
+def test_a_run_whose_report_cannot_be_written_tells_how_to_undo_it(ten, acts, where, quiet):
+    before = everything(ten)
+    with open("/dev/full", "wb") as full:
+        output = {"stdout": full} if where == "stdout" else {}
+        arguments = [] if where == "stdout" else ["-o", "/dev/full"]
+        done = acts.run(ten, "--apply", *quiet, *arguments, *OPEN, "a", **output)
+    assert done.status == 4 and "10 correction(s) had been committed" in done.said, done
+    assert "No space left on device" in done.said
+    assert_undone_as_told(ten, acts, done, before)
+
+
+@pytest.mark.parametrize("quiet", [[], ["-q"]], ids=["", "-q"])
+def test_a_run_that_is_ended_tells_how_to_undo_what_it_wrote(ten, acts, quiet):
+    before = everything(ten)
+    with pgproxy.Proxy(ten.server) as proxy:
+        run = acts.start(proxy.database(ten.name, "deployed"), "--apply", "--batch", "2", *quiet,
+                         *OPEN, "a")
+        proxy.watch(run, pgproxy.Moment(pgproxy.COMMIT, 2, pgproxy.AFTER),
+                    lambda: run.send_signal(signal.SIGTERM) or True)
+        done = tool.finish(run)
+    assert proxy.struck and done.status == 143, done
+    assert 0 < [row["status"] for row in tables.read(ten).rows].count("read") < 10
+    told, = [line for line in done.lines if "to undo what was written: " in line]
+    assert acts.revert(ten, shlex.split(told)[-1])[0].status == 0
+    assert everything(ten) == before
+
+
+@pytest.mark.parametrize("form", ["json", "text"])
+def test_a_run_that_fails_behind_its_writing_tells_how_to_undo_it(ten, acts, form):
+    """Somebody keeps the counters as they are; a report for programs names no command."""
+    before = everything(ten)
+    ten.sql("CREATE FUNCTION again() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN"
+            " NEW.messages_read := 1; RETURN NEW; END';"
+            "CREATE TRIGGER again BEFORE UPDATE ON %s FOR EACH ROW"
+            " EXECUTE FUNCTION again()" % ten.naming.campaign)
+    done = acts.run(ten, "--apply", "--verify", "-q", "--format", form, "-o", "r", *OPEN, "a")
+    assert done.status == 4 and "verification failed" in done.said, done
+    assert_undone_as_told(ten, acts, done, before)
