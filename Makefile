@@ -14,6 +14,7 @@
 ## make soak-killed  end writing runs at random moments: SOAK_ROUNDS=100 SOAK_SEED=1
 ## make deps         install what the build needs; deps-check only names it
 ## make install      to $(DESTDIR)$(PREFIX), /usr/local by default; uninstall undoes it
+##                   but for settings in /etc
 ## make install-system    systemd units, cron and tmpfiles too; for packages
 ## make deb          a Debian package, in build/deb
 ## make dist         the sources of HEAD, in build/reconcile-VERSION.tar.gz
