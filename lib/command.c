@@ -249,13 +249,6 @@ void command_put_option(struct buf *b, const char *name, const char *value)
     command_put_argument(b, value);
 }
 
-/* Is it -n, alone or among other flags of one letter? */
-static bool is_dry_run(const char *arg)
-{
-    return strcmp(arg, "--dry-run") == 0 ||
-           (arg[0] == '-' && strchr(arg, 'n') && strspn(arg + 1, "nqv") == strlen(arg + 1));
-}
-
 void command_put_acting(struct buf *b, const char *program, const char *verb, const char *config,
                         const char *dbname, bool fix_total, const char *file)
 {
@@ -281,13 +274,37 @@ void command_put_acting(struct buf *b, const char *program, const char *verb, co
     command_put_word(b, file);
 }
 
-void command_put_applying(struct buf *b, int argc, char *const *argv, int words)
+/* Flags of one letter and what follows them, but for -n. */
+static void put_short(struct buf *b, const char *arg, size_t flags)
 {
-    int i;
+    struct buf kept = BUF_INIT;
 
-    for (i = 0; i < argc; i++) {
-        if (i > 0 && (is_dry_run(argv[i]) || strcmp(argv[i], "--apply") == 0))
+    buf_addc(&kept, '-');
+    for (size_t i = 1; i <= flags; i++) {
+        if (arg[i] != 'n')
+            buf_addc(&kept, arg[i]);
+    }
+    buf_adds(&kept, arg + 1 + flags);
+    if (kept.len > 1) {
+        buf_addc(b, ' ');
+        command_put_argument(b, buf_str(&kept));
+    }
+    b->failed |= kept.failed;
+    buf_release(&kept);
+}
+
+void command_put_applying(struct buf *b, int argc, char *const *argv, const struct opt_word *word,
+                          int words)
+{
+    for (int i = 0; i < argc; i++) {
+        bool is_long = i > 0 && word[i].kind == OPT_WORD_LONG;
+
+        if (is_long && (strcmp(argv[i], "--dry-run") == 0 || strcmp(argv[i], "--apply") == 0))
             continue;
+        if (i > 0 && word[i].kind == OPT_WORD_SHORT) {
+            put_short(b, argv[i], word[i].flags);
+            continue;
+        }
         if (i > 0)
             buf_addc(b, ' ');
         command_put_argument(b, argv[i]);

@@ -3,6 +3,7 @@
 #define RECONCILE_COMMAND_H
 
 #include "buf.h"
+#include "opt.h"
 
 #include <stdbool.h>
 
@@ -23,8 +24,10 @@ bool command_hides(const char *arg);
 void command_put_option(struct buf *b, const char *name, const char *value);
 
 /* Appends the same command line without -n and with --apply, which comes after
- * the first `words` words, those of the tool and its command; 0: it needs none. */
-void command_put_applying(struct buf *b, int argc, char *const *argv, int words);
+ * the first `words` words, those of the tool and its command; 0: it needs none.
+ * word: what each argument is. */
+void command_put_applying(struct buf *b, int argc, char *const *argv, const struct opt_word *word,
+                          int words);
 
 /* Appends the `reconcile` command that carries out or undoes a file of actions:
  * verb is apply or revert, program the argv[0] of the one that is running and

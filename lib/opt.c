@@ -353,12 +353,24 @@ struct cursor {
     struct opt_target to;
     int argc, at;
     char *const *argv;
+    struct opt_word *word; /* NULL: nobody wants to know */
     bool stopped;
 };
 
+/* What the argument that was taken last is. */
+static void name_word(const struct cursor *c, enum opt_word_kind kind, size_t flags)
+{
+    if (c->word)
+        c->word[c->at - 1] = (struct opt_word){kind, flags};
+}
+
 static const char *next_argument(struct cursor *c)
 {
-    return c->at < c->argc ? c->argv[c->at++] : NULL;
+    if (c->at == c->argc)
+        return NULL;
+    c->at++;
+    name_word(c, OPT_WORD_VALUE, 0);
+    return c->argv[c->at - 1];
 }
 
 static int set_given(struct cursor *c, size_t i, const char *what, const char *value, struct err *e)
@@ -375,6 +387,7 @@ static int parse_long(struct cursor *c, const char *arg, struct err *e)
     size_t i = opt_find(c->t, c->tool, arg + 2, n);
     char what[64];
 
+    name_word(c, OPT_WORD_LONG, 0);
     if (i == c->t->n)
         return err_set(e, EXIT_USAGE, "unknown option \"%.*s\"", n < 200 ? (int)n + 2 : 200, arg);
     (void)snprintf(what, sizeof what, "--%s", c->t->opt[i].name);
@@ -397,6 +410,7 @@ static int parse_cluster(struct cursor *c, const char *arg, struct err *e)
             return err_set(e, EXIT_USAGE, "unknown option \"%.200s\"", arg);
         if (i == c->t->n)
             return err_set(e, EXIT_USAGE, "unknown option \"%s\"", what);
+        name_word(c, OPT_WORD_SHORT, (size_t)(p - arg) - (c->t->opt[i].argument != NULL));
         if (!c->t->opt[i].argument) {
             if (set_given(c, i, what, NULL, e) < 0)
                 return -1;
@@ -409,9 +423,10 @@ static int parse_cluster(struct cursor *c, const char *arg, struct err *e)
 }
 
 int opt_parse(const struct opt_table *t, unsigned tool, struct opt_target to, int argc,
-              char *const *argv, char **operand, size_t *operands, struct err *e)
+              char *const *argv, char **operand, size_t *operands, struct opt_word *word,
+              struct err *e)
 {
-    struct cursor c = {t, tool, to, argc, 1, argv, false};
+    struct cursor c = {t, tool, to, argc, 1, argv, word, false};
     bool only_operands = false;
     struct err further; /* errors after the first, which alone is told */
     int status = 0;
@@ -421,14 +436,17 @@ int opt_parse(const struct opt_table *t, unsigned tool, struct opt_target to, in
         char *arg = argv[c.at++];
         int result = 0;
 
-        if (only_operands || arg[0] != '-' || arg[1] == '\0')
+        name_word(&c, OPT_WORD_OPERAND, 0);
+        if (only_operands || arg[0] != '-' || arg[1] == '\0') {
             operand[(*operands)++] = arg;
-        else if (strcmp(arg, "--") == 0)
+        } else if (strcmp(arg, "--") == 0) {
             only_operands = true;
-        else if (arg[1] == '-')
+            name_word(&c, OPT_WORD_END, 0);
+        } else if (arg[1] == '-') {
             result = parse_long(&c, arg, status < 0 ? &further : e);
-        else
+        } else {
             result = parse_cluster(&c, arg, status < 0 ? &further : e);
+        }
         if (result < 0)
             status = -1;
     }

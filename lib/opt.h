@@ -88,13 +88,28 @@ int opt_set_defaults(const struct opt_table *t, unsigned tool, struct opt_target
 int opt_set_environment(const struct opt_table *t, unsigned tool, const uint8_t *overruled,
                         struct opt_target to, struct err *e);
 
+/* What a word of a command line is. */
+enum opt_word_kind {
+    OPT_WORD_OPERAND,
+    OPT_WORD_LONG,  /* "--name", "--name=value" */
+    OPT_WORD_SHORT, /* "-abc", "-abvalue" */
+    OPT_WORD_VALUE, /* of the option before it */
+    OPT_WORD_END    /* "--" */
+};
+
+struct opt_word {
+    enum opt_word_kind kind;
+    size_t flags; /* OPT_WORD_SHORT: so many letters, from the first on, take no value */
+};
+
 /* Reads argv[1..argc) in the way of GNU: --name=value, --name value, -nvalue,
  * -n value, clusters of flags; options and operands mixed, "--" ends the
  * options. Names are not abbreviated. The operands go to operand, which has
- * room for argc. EXIT_USAGE, one line naming the first that is wrong; what comes
+ * room for argc, and what argv[i] is to word[i], where word is not NULL. EXIT_USAGE, one line naming the first that is wrong; what comes
  * after it has been read all the same. */
 int opt_parse(const struct opt_table *t, unsigned tool, struct opt_target to, int argc,
-              char *const *argv, char **operand, size_t *operands, struct err *e);
+              char *const *argv, char **operand, size_t *operands, struct opt_word *word,
+              struct err *e);
 
 /* Sets one option from its text, as the command line would; `what` names the
  * option in messages ("--settle", "RECONCILE_STATUS_CODES"). value may be NULL

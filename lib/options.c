@@ -610,7 +610,7 @@ static struct ahead look_ahead(struct options *o, int argc, char *const *argv)
     (void)opt_set_defaults(t, any, to, &ignored);
     (void)opt_set_environment(t, any, NULL, to, &ignored);
     to.origin = OPT_ARGUMENT;
-    (void)opt_parse(t, any, to, argc, argv, o->archive, &operands, &ignored);
+    (void)opt_parse(t, any, to, argc, argv, o->archive, &operands, NULL, &ignored);
     a = (struct ahead){
         .config_path = all.config_path,
         .config_named = all.given[opt_find(t, any, "config", 6)] != OPT_DEFAULT,
@@ -626,7 +626,7 @@ static struct ahead look_ahead(struct options *o, int argc, char *const *argv)
 
 /* Each over the one before: defaults, file, environment, arguments. */
 static int read_all(struct options *o, const struct ahead *a, int argc, char *const *argv,
-                    struct err *e)
+                    struct opt_word *word, struct err *e)
 {
     const struct opt_table *t = options_table();
     const unsigned tool = TOOL_BIT(o->tool);
@@ -641,23 +641,25 @@ static int read_all(struct options *o, const struct ahead *a, int argc, char *co
     if (opt_set_environment(t, tool, a->given, to, e) < 0)
         return -1;
     to.origin = OPT_ARGUMENT;
-    return opt_parse(t, tool, to, argc, argv, o->archive, &o->archives, e);
+    return opt_parse(t, tool, to, argc, argv, o->archive, &o->archives, word, e);
 }
 
 int options_parse(struct options *o, enum tool tool, int argc, char *const *argv, int64_t now,
                   struct err *e)
 {
+    const int all = argc; /* with the command, if there is one */
     struct ahead a;
 
     *o = (struct options){.tool = tool};
     o->archive = calloc((size_t)argc + 1, sizeof *o->archive);
-    if (!o->archive)
+    o->word = calloc((size_t)argc + 1, sizeof *o->word);
+    if (!o->archive || !o->word)
         return err_oom(e);
     a = look_ahead(o, argc, argv);
     o->log_format = a.log_format;
     if (tool == TOOL_RECONCILE && find_command(o, &argc, &argv, e) < 0)
         return -1;
-    if (read_all(o, &a, argc, argv, e) < 0) {
+    if (read_all(o, &a, argc, argv, o->word + (all - argc), e) < 0) {
         if (a.log_format_named)
             o->log_format = a.log_format;
         if (a.metrics)
@@ -686,7 +688,9 @@ void options_release(struct options *o)
     zone_free(o->app_zone_table);
     o->date_time_table = o->app_zone_table = NULL;
     free(o->archive);
+    free(o->word);
     o->archive = NULL;
+    o->word = NULL;
     o->archives = 0;
 }
 

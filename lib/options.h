@@ -64,6 +64,7 @@ struct options {
     char **archive; /* the operands as given, of those that act the one file; owned, the texts
                      * are argv's */
     size_t archives;
+    struct opt_word *word; /* what each of the words given to options_parse is; owned */
     struct opt_list states_in;
     bool offline;       /* no database */
     int64_t max_record; /* bytes */
@@ -138,6 +139,9 @@ bool options_configured(const struct options *o, const char *name);
 
 /* Was the file itself named on the command line? */
 bool options_config_named(const struct options *o);
+
+/* Does the configuration file keep every run from writing? No option takes that back. */
+bool options_configured_dry(const struct options *o);
 
 /* "replay", "reconcile audit" */
 const char *tool_name(enum tool tool);

@@ -102,3 +102,14 @@ int options_read_config(struct options *o, bool named, struct err *e)
     opt_release(options_table(), &r.others);
     return status;
 }
+
+bool options_configured_dry(const struct options *o)
+{
+    for (size_t k = 0; k < o->config.n; k++) {
+        const struct config_entry *x = &o->config.entry[k];
+
+        if (strcmp(x->name, "dry-run") == 0)
+            return !x->value || strcmp(x->value, "no") != 0;
+    }
+    return false;
+}

@@ -231,6 +231,14 @@ static void put_command(struct pipeline *p, int argc, char *const *argv)
         pipeline_put_undo(p, argv[0]);
         return;
     }
+    if (options_configured_dry(o)) {
+        if (finds_difference(&p->run))
+            warnings_add(&p->warnings,
+                         "dry-run is in configuration file \"%s\", so no command writes: take it "
+                         "out there, or name another file with --config",
+                         o->config_path);
+        return;
+    }
     if (o->plan_out && !p->warnings.refused) {
         command_put_acting(&p->command, argv[0], "apply", pipeline_config(o), pipeline_dbname(o),
                            o->fix_total, o->plan_out);
@@ -243,7 +251,10 @@ static void put_command(struct pipeline *p, int argc, char *const *argv)
             command_put_word(&p->command, o->app_zone);
         }
     } else {
-        command_put_applying(&p->command, argc, argv, o->acts ? 0 : o->tool == TOOL_REPLAY ? 1 : 2);
+        command_put_applying(&p->command, argc, argv, o->word,
+                             o->acts                  ? 0
+                             : o->tool == TOOL_REPLAY ? 1
+                                                      : 2);
     }
     p->run.command = buf_str(&p->command);
 }

@@ -196,6 +196,18 @@ def test_the_command_that_carries_a_plan_out_writes_what_the_run_would_have(ten,
     assert line.endswith("plan --single-transaction --instance-health --app-zone UTC"), line
 
 
+def test_the_command_that_writes_writes_however_the_dry_run_was_asked_for(ten, acts, tmp_path):
+    (tmp_path / "a").rename(tmp_path / "-n")
+    done = acts.run(ten, *OPEN, "-nqo", "r", "--", "-n")
+    assert done.status == 1, done
+    command = (tmp_path / "r").read_text().rstrip("\n").split("To write them:\n  ")[1]
+    command = command.replace(" --apply", " --apply --recheck 0", 1)
+    ended = subprocess.run(command, shell=True, cwd=tmp_path, check=False,
+                           env=tool.environment(tmp_path), stdout=subprocess.PIPE)
+    assert ended.returncode == 0, ended
+    assert {row["status"] for row in everything(ten)} == {"read"}
+
+
 def test_rows_that_moved_since_the_plan_are_conflicts_and_left_alone(ten, acts):
     acts.run(ten, "--plan-out", "p.gz", *OPEN, "a")
     move(ten, "M1", "status = 'failed'")

@@ -66,3 +66,17 @@ def test_offline_and_dry_runs_are_not_in_the_way_of_a_file_for_all(configured, t
     assert {row["status"] for row in tables.read(configured).rows} == {"sent"}
     assert run(tmp_path, "a").status == 0
     assert {row["status"] for row in tables.read(configured).rows} == {"read"}
+
+
+def test_a_dry_run_that_the_file_asks_for_suggests_no_command_that_writes_nothing(configured,
+                                                                                  tmp_path):
+    assert b"\nTo write them:\n" in run(tmp_path, "--format", "text", "a").out
+    add(tmp_path, "dry-run\n")
+    for words in ["a"], ["-n", "a"], ["--apply", "a"], ["--plan-out", "plan", "a"]:
+        done = run(tmp_path, "--format", "text", *words)
+        assert done.status == 1 and b"To write them:" not in done.out, done
+        assert 'warning: dry-run is in configuration file "conf"' in done.said
+    plan = ["apply", "--config", "conf", "--format", "text", "plan"]
+    done = tool.run("reconcile", plan, tmp_path)
+    assert done.status == 1 and b"To write them:" not in done.out, done
+    assert {row["status"] for row in tables.read(configured).rows} == {"sent"}

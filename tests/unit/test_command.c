@@ -1,11 +1,14 @@
 #include "command.h"
 
 #include "helpers.h"
+#include "options.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -146,18 +149,59 @@ static void the_command_that_acts_lies_beside_the_one_that_runs(void **state)
     }
 }
 
-static void a_rehearsal_goes_without_its_n(void **state)
+/* The command that writes, of a command line as it was parsed. */
+static void assert_applying(enum tool tool, const char *line, int words, const char *wanted)
 {
-    static char words[][12] = {"reconcile", "apply", "-n", "-d", "app", "-qn", "plan", "--dry-run"};
-    char *argv[COUNT_OF(words)];
+    char text[256], *argv[16], *rest = text;
     struct buf b = BUF_INIT;
+    struct options o;
+    struct err e = ERR_INIT;
+    int argc = 0;
+
+    (void)snprintf(text, sizeof text, "%s", line);
+    for (char *word; (word = strtok_r(rest, " ", &rest));)
+        argv[argc++] = word;
+    if (options_parse(&o, tool, argc, argv, 0, &e) != 0)
+        fail_msg("%s: %s", line, e.text);
+    command_put_applying(&b, argc, argv, o.word, words);
+    assert_string_equal(buf_str(&b), wanted);
+    buf_release(&b);
+    options_release(&o);
+}
+
+static void a_dry_run_is_repeated_without_its_n(void **state)
+{
+    static const char *const cases[][2] = {
+        {"replay -n -d c1 A", "replay --apply -d c1 A"},
+        {"replay -nd c1 A", "replay --apply -d c1 A"},
+        {"replay -ndc1 A", "replay --apply -dc1 A"},
+        {"replay -qnd c1 A", "replay --apply -qd c1 A"},
+        {"replay -nqo x A", "replay --apply -qo x A"},
+        {"replay -nqnv --dry-run --apply A", "replay --apply -qv A"},
+        {"replay -dn A", "replay --apply -dn A"},
+        {"replay -on A -n", "replay --apply -on A"},
+        {"replay -d c1 -- -n B", "replay --apply -d c1 -- -n B"},
+        {"replay -n -- --apply --dry-run -qn", "replay --apply -- --apply --dry-run -qn"},
+        {"replay --campaign -n A", "replay --apply --campaign -n A"},
+        {"replay -o --dry-run --campaign --apply A",
+         "replay --apply -o --dry-run --campaign --apply A"},
+        {"replay -d -- -n A", "replay --apply -d -- A"},
+    };
 
     (void)state;
-    for (size_t i = 0; i < COUNT_OF(words); i++)
-        argv[i] = words[i];
-    command_put_applying(&b, (int)COUNT_OF(argv), argv, 0);
-    assert_string_equal(buf_str(&b), "reconcile apply -d app plan");
-    buf_release(&b);
+    for (size_t i = 0; i < COUNT_OF(cases); i++)
+        assert_applying(TOOL_REPLAY, cases[i][0], 1, cases[i][1]);
+    assert_applying(TOOL_RECONCILE, "reconcile audit -nv --campaign -n", 2,
+                    "reconcile audit --apply -v --campaign -n");
+}
+
+static void a_rehearsal_goes_without_its_n(void **state)
+{
+    (void)state;
+    assert_applying(TOOL_RECONCILE, "reconcile apply -n -d app -qn plan --dry-run", 0,
+                    "reconcile apply -d app -q plan");
+    assert_applying(TOOL_RECONCILE, "reconcile revert -nd app -- -n", 0,
+                    "reconcile revert -d app -- -n");
 }
 
 int main(void)
@@ -169,8 +213,10 @@ int main(void)
         cmocka_unit_test(an_option_is_put_with_its_value),
         cmocka_unit_test(what_would_be_left_out_is_known),
         cmocka_unit_test(the_command_that_acts_lies_beside_the_one_that_runs),
+        cmocka_unit_test(a_dry_run_is_repeated_without_its_n),
         cmocka_unit_test(a_rehearsal_goes_without_its_n),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    /* The machine's own must not count. */
+    return setenv("RECONCILE_CONFIG", "", 1) != 0 || cmocka_run_group_tests(tests, NULL, NULL);
 }

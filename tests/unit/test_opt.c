@@ -73,7 +73,7 @@ static int parse_after(struct opt_target to, const char *const *args)
     to.origin = OPT_ENVIRONMENT;
     assert_int_equal(opt_set_environment(&table, ONE, NULL, to, &err), 0);
     to.origin = OPT_ARGUMENT;
-    return opt_parse(&table, ONE, to, argc, argv, operand, &operands, &err);
+    return opt_parse(&table, ONE, to, argc, argv, operand, &operands, NULL, &err);
 }
 
 /* The same, with nothing set before. */
