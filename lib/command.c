@@ -223,6 +223,8 @@ void command_put_argument(struct buf *b, const char *arg)
         command_put_word(b, arg);
     } else if (put_conninfo(&open, value)) {
         command_put_word(b, buf_str(&open));
+        if (open.len == at && at > 0 && arg[1] != '-')
+            buf_adds(b, " ''"); /* or the next word would be its value */
     } else {
         command_put_word(b, "...");
     }

@@ -67,6 +67,8 @@ static void passwords_are_left_out_of_conninfos(void **state)
         {"--dbname=host=x password=geheim", "--dbname=host=x"},
         {"-dhost=x password=geheim", "-dhost=x"},
         {"-nqdpassword=geheim host=x", "-nqdhost=x"},
+        {"-dpassword=geheim", "-d ''"},
+        {"--dbname=password=geheim", "--dbname="},
         {"host=x password='geheim", "..."},
         {"password=geheim and more", "..."},
     };
@@ -180,6 +182,7 @@ static void a_dry_run_is_repeated_without_its_n(void **state)
         {"replay -nqnv --dry-run --apply A", "replay --apply -qv A"},
         {"replay -dn A", "replay --apply -dn A"},
         {"replay -on A -n", "replay --apply -on A"},
+        {"replay -ndpassword=geheim A", "replay --apply -d '' A"},
         {"replay -d c1 -- -n B", "replay --apply -d c1 -- -n B"},
         {"replay -n -- --apply --dry-run -qn", "replay --apply -- --apply --dry-run -qn"},
         {"replay --campaign -n A", "replay --apply --campaign -n A"},
