@@ -63,24 +63,25 @@ static void check_understood(const struct options *o)
 }
 
 /* The command that would apply a dry run tells what there is, but for a password. */
-static void check_command(const struct line *l, int words)
+static void check_command(const struct line *l, const struct opt_word *word, int words)
 {
     struct buf b = BUF_INIT;
 
-    command_put_applying(&b, l->argc, l->argv, words);
+    command_put_applying(&b, l->argc, l->argv, word, words);
     FUZZ_EXPECT(!b.failed && strstr(buf_str(&b), " --apply"));
     if (strstr(buf_str(&b), PASSWORD))
         fuzz_found("the password is told: %s", buf_str(&b));
     buf_release(&b);
 }
 
-static void check_line(const struct line *l, enum tool tool)
+static void check_line(const struct line *l, enum tool tool, int words)
 {
     struct options o;
     struct err e = ERR_INIT;
 
     if (options_parse(&o, tool, l->argc, l->argv, NOW, &e) == 0) {
         check_understood(&o);
+        check_command(l, o.word, words);
     } else {
         FUZZ_EXPECT(e.status == EXIT_USAGE && e.text[0] != '\0');
         if (strstr(e.text, PASSWORD))
@@ -113,8 +114,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     buf_adds(&config, fuzz_file(0, rest.p ? rest.p : "", rest.n));
     free(l.argv[tool && tool != tools[0] ? 2 : 1]);
     l.argv[tool && tool != tools[0] ? 2 : 1] = config.data;
-    check_line(&l, tool == tools[0] ? TOOL_REPLAY : TOOL_RECONCILE);
-    check_command(&l, tool && tool != tools[0] ? 2 : 1);
+    check_line(&l, tool == tools[0] ? TOOL_REPLAY : TOOL_RECONCILE,
+               tool && tool != tools[0] ? 2 : 1);
     release(&l);
     return 0;
 }

@@ -132,7 +132,7 @@ static void what_is_no_line_is_refused(void **state)
         {"= geheim\n", 1, "\"name = value\", or a name alone, is needed"},
         {"\nsettle geheim\n", 2, "\"name = value\", or a name alone, is needed"},
         {"[geheim]", 1, "\"name = value\", or a name alone, is needed"},
-        {"\xEF\xBB\xBFsettle = geheim", 1, "\"name = value\", or a name alone, is needed"},
+        {"\n\xEF\xBB\xBFsettle = geheim", 2, "\"name = value\", or a name alone, is needed"},
         {"a = \"geheim", 1, "a quote has no end"},
         {"a = \"geheim\\", 1, "after \\ in quotes, only \" or \\ can come"},
         {"a = \"geheim\\n\"", 1, "after \\ in quotes, only \" or \\ can come"},
