@@ -1,6 +1,7 @@
 #include "options_parts.h"
 
 #include "inflater.h"
+#include "outfile.h"
 #include "version.h"
 
 #include <errno.h>
@@ -475,15 +476,8 @@ static int check_scope(const struct options *o, struct err *e)
     return 0;
 }
 
-/* Two outputs to one file would leave what one of them wrote. */
 static int check_outputs(const struct options *o, struct err *e)
 {
-    const struct {
-        const char *name, *path;
-    } out[] = {{"output", o->output},     {"states-out", o->states_out}, {"rejects", o->rejects},
-               {"plan-out", o->plan_out}, {"journal", o->journal},       {"metrics", o->metrics}};
-    const size_t n = sizeof out / sizeof *out;
-
     if (o->states_out && strcmp(o->states_out, "-") == 0 && strcmp(o->output, "-") == 0)
         return err_set(e, EXIT_USAGE,
                        "--states-out - needs -o FILE, as the report goes to stdout too");
@@ -491,12 +485,60 @@ static int check_outputs(const struct options *o, struct err *e)
         return err_set(e, EXIT_USAGE, "--plan-out cannot be used with --apply");
     if (o->journal && o->no_journal)
         return err_set(e, EXIT_USAGE, "--journal cannot be used with --no-journal");
-    for (size_t i = 0; i < n; i++)
-        for (size_t k = i + 1; k < n; k++)
-            if (out[i].path && out[k].path && strcmp(out[i].path, out[k].path) == 0 &&
-                strncmp(out[i].path, "/dev/", 5) != 0)
+    return 0;
+}
+
+struct output {
+    const char *name, *path; /* NULL: it is not written */
+};
+
+/* Writing it would destroy what is read. Archives are not known before directories have
+ * been listed. */
+static int check_input(const struct output *out, const char *path, struct err *e)
+{
+    bool same = false;
+
+    if (!out->path || !path || strcmp(path, "-") == 0)
+        return 0;
+    if (outfile_same(out->path, path, &same, e) < 0)
+        return -1;
+    return same ? err_set(e, EXIT_USAGE, "--%s names the file \"%s\" that is read", out->name, path)
+                : 0;
+}
+
+static int check_inputs(const struct options *o, const struct output *out, struct err *e)
+{
+    if (check_input(out, o->config.text ? o->config_path : NULL, e) < 0 ||
+        check_input(out, o->acts ? o->archive[0] : NULL, e) < 0 ||
+        check_input(out, o->api_key_file, e) < 0 || check_input(out, o->cacert, e) < 0)
+        return -1;
+    for (size_t i = 0; i < o->states_in.n; i++)
+        if (check_input(out, o->states_in.item[i], e) < 0)
+            return -1;
+    return 0;
+}
+
+/* Two outputs to one file would leave what one of them wrote. */
+static int check_files(const struct options *o, struct err *e)
+{
+    const struct output out[] = {{"output", o->output},   {"states-out", o->states_out},
+                                 {"rejects", o->rejects}, {"plan-out", o->plan_out},
+                                 {"journal", o->journal}, {"metrics", o->metrics}};
+    const size_t n = sizeof out / sizeof *out;
+
+    for (size_t i = 0; i < n; i++) {
+        if (check_inputs(o, &out[i], e) < 0)
+            return -1;
+        for (size_t k = i + 1; k < n && out[i].path; k++) {
+            bool same = false;
+
+            if (out[k].path && outfile_same(out[i].path, out[k].path, &same, e) < 0)
+                return -1;
+            if (same)
                 return err_set(e, EXIT_USAGE, "--%s and --%s name the same file", out[i].name,
                                out[k].name);
+        }
+    }
     return 0;
 }
 
@@ -675,7 +717,7 @@ int options_parse(struct options *o, enum tool tool, int argc, char *const *argv
         return -1;
     derive(o);
     if (check_operands(o, e) < 0 || check_poll(o, e) < 0 || check_offline(o, e) < 0 ||
-        check_scope(o, e) < 0 || check_outputs(o, e) < 0)
+        check_scope(o, e) < 0 || check_outputs(o, e) < 0 || check_files(o, e) < 0)
         return -1;
     return 0;
 }

@@ -96,23 +96,23 @@ static size_t dir_length(const char *path)
 }
 
 /* Follows the links of the last component, also to a file that is not there
- * yet, so that a link survives the rename. */
-static int follow(struct outfile *f)
+ * yet, so that a link survives the rename. *path is allocated, and replaced. */
+static int follow(char **path)
 {
     char target[PATH_MAX];
 
     for (int i = 0; i <= LINKS_MAX; i++) {
-        ssize_t n = readlink(f->resolved, target, sizeof target - 1);
+        ssize_t n = readlink(*path, target, sizeof target - 1);
         char *next;
 
         if (n < 0)
             return errno == EINVAL || errno == ENOENT ? 0 : errno;
         target[n] = '\0';
-        if (asprintf(&next, "%.*s%s", target[0] == '/' ? 0 : (int)dir_length(f->resolved),
-                     f->resolved, target) < 0)
+        if (asprintf(&next, "%.*s%s", target[0] == '/' ? 0 : (int)dir_length(*path), *path,
+                     target) < 0)
             return ENOMEM;
-        free(f->resolved);
-        f->resolved = next;
+        free(*path);
+        *path = next;
     }
     return ELOOP;
 }
@@ -159,7 +159,7 @@ static int make_temporary(struct outfile *f, mode_t mode)
 static int open_regular(struct outfile *f, mode_t mode)
 {
     const char *name;
-    int reason = follow(f);
+    int reason = follow(&f->resolved);
 
     if (reason)
         return reason;
@@ -223,6 +223,66 @@ int outfile_open(struct outfile **file, const char *path, mode_t mode, bool gzip
     f->waits = fstat(f->fd, &st) != 0 || !S_ISREG(st.st_mode);
     *file = f;
     return 0;
+}
+
+/* ---- which file it is ------------------------------------------------------ */
+
+/* A regular file, there or not yet. */
+struct place {
+    bool known;       /* false: a device, a pipe, a directory, or nothing that could be opened */
+    struct stat at;   /* the file, or the directory that it would be made in */
+    char *path;       /* of one that is not there */
+    const char *name; /* what it would be called in that directory; "": it is there */
+};
+
+/* Where a file would be made; what cannot be found out is left for opening it to tell. */
+static int find_new(struct place *p, const char *path)
+{
+    char *dir;
+    size_t n;
+
+    p->path = strdup(path);
+    if (!p->path)
+        return ENOMEM;
+    if (follow(&p->path) == ENOMEM)
+        return ENOMEM;
+    n = dir_length(p->path);
+    p->name = p->path + n;
+    dir = n > 0 ? strndup(p->path, n) : strdup(".");
+    if (!dir)
+        return ENOMEM;
+    p->known = *p->name && stat(dir, &p->at) == 0;
+    free(dir);
+    return 0;
+}
+
+/* Names in /dev stand for what the caller has opened, which he may want twice. */
+static int find_place(struct place *p, const char *path)
+{
+    bool is_stdout = strcmp(path, "-") == 0;
+
+    *p = (struct place){.name = ""};
+    if (strncmp(path, "/dev/", 5) == 0)
+        return 0;
+    if ((is_stdout ? fstat(STDOUT_FILENO, &p->at) : stat(path, &p->at)) == 0)
+        p->known = S_ISREG(p->at.st_mode);
+    else if (!is_stdout && errno == ENOENT)
+        return find_new(p, path);
+    return 0;
+}
+
+int outfile_same(const char *one, const char *other, bool *same, struct err *e)
+{
+    struct place a, b = {.name = ""};
+    int reason = find_place(&a, one);
+
+    if (reason == 0)
+        reason = find_place(&b, other);
+    *same = a.known && b.known && a.at.st_dev == b.at.st_dev && a.at.st_ino == b.at.st_ino &&
+            strcmp(a.name, b.name) == 0;
+    free(a.path);
+    free(b.path);
+    return reason ? err_oom(e) : 0;
 }
 
 /* ---- writing: each returns 0 or an errno ---------------------------------- */

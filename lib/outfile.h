@@ -11,9 +11,14 @@
 #include "err.h"
 
 #include <signal.h>
+#include <stdbool.h>
 #include <sys/types.h>
 
 struct outfile;
+
+/* Do two names stand for one regular file, there or still to be made, however they are
+ * spelled and linked? "-" is stdout. Devices, pipes and names in /dev are no file. */
+int outfile_same(const char *one, const char *other, bool *same, struct err *e);
 
 /* mode: of a new file, e.g. 0600. gzip: deflate what is written; the bytes
  * depend on the content alone. EXIT_FAILED naming the file. */

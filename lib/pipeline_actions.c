@@ -4,7 +4,6 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 
 #define NOWHERE UINT32_MAX
 
@@ -104,18 +103,6 @@ static int check_database(struct pipeline *p, struct err *e)
                      "%s \"%s\" knows its database by the name \"%s\" alone, as whoever wrote it "
                      "could not ask for the system identifier",
                      kind, path, a->database);
-    return 0;
-}
-
-/* The report must not replace what is read. */
-static int refuse_output(const struct pipeline *p, struct err *e)
-{
-    struct stat out, in;
-
-    if (stat(p->o->output, &out) == 0 && S_ISREG(out.st_mode) && stat(p->o->archive[0], &in) == 0 &&
-        in.st_dev == out.st_dev && in.st_ino == out.st_ino)
-        return err_set(e, EXIT_USAGE, "--output names the file \"%s\" that is read",
-                       p->o->archive[0]);
     return 0;
 }
 
@@ -488,8 +475,7 @@ int pipeline_act(struct pipeline *p, struct err *e)
     struct acting w = {.p = p, .revert = p->o->tool == TOOL_REVERT};
     int status;
 
-    if (refuse_output(p, e) < 0 ||
-        actions_read(&p->actions, p->o->archive[0], w.revert ? ACTIONS_JOURNAL : ACTIONS_PLAN,
+    if (actions_read(&p->actions, p->o->archive[0], w.revert ? ACTIONS_JOURNAL : ACTIONS_PLAN,
                      p->run.kinds, &p->archives, p->run.started_at, p->interrupted, e) < 0 ||
         check_database(p, e) < 0 || weigh_batches(p, e) < 0)
         return -1;

@@ -244,6 +244,76 @@ def test_an_archive_named_twice_or_linked_counts_no_event_twice(replay, tmp_path
     assert counted(done, tmp_path)["archives"] == 2, "the same name is one archive, a link another"
 
 
+@pytest.mark.parametrize("arguments", [
+    ["--states-out", "./x", "--rejects", "x"],
+    ["--states-out", "sub/../x", "-o", "x"],
+    ["--states-out", "{}/x", "-o", "x"],
+    ["--states-out", "dir/x", "-o", "x"],
+    ["--states-out", "x", "--rejects", "link"],
+    ["--states-out", "link", "-o", "again"],
+    ["--rejects", "old", "-o", "hard"],
+    ["--rejects", "old", "-o", "./old"],
+    ["--metrics", "link", "-o", "x"],
+], ids=" ".join)
+def test_two_outputs_are_not_written_to_one_file_however_it_is_named(replay, tmp_path, archive,
+                                                                     arguments):
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "dir").symlink_to(".")
+    (tmp_path / "link").symlink_to("x")
+    (tmp_path / "again").symlink_to("sub/../link")
+    (tmp_path / "old").write_text("kept")
+    os.link(str(tmp_path / "old"), str(tmp_path / "hard"))
+    done = replay("--offline", *[a.format(tmp_path) for a in arguments], archive)
+    assert done.status == 2 and " name the same file" in done.said, done
+    assert (tmp_path / "old").read_text() == "kept"
+    assert "--metrics" in arguments or not (tmp_path / "x").exists()
+
+
+def test_what_stdout_is_redirected_to_is_no_other_output(replay, tmp_path, archive):
+    with open(str(tmp_path / "r"), "wb") as r:
+        done = replay("--offline", "--states-out", "r", archive, stdout=r)
+    assert done.status == 2 and "--output and --states-out name the same file" in done.said, done
+    assert (tmp_path / "r").read_bytes() == b""
+
+
+@pytest.mark.parametrize("arguments", [
+    ["--states-in", "s", "-o", "s"],
+    ["--states-in", "s", "--states-out", "./s"],
+    ["--states-in", "s", "--rejects", "link"],
+    ["--config", "s", "-o", "link"],
+], ids=" ".join)
+def test_what_is_read_is_not_written(replay, tmp_path, archive, arguments):
+    assert replay("--offline", "--states-out", "s", archive).status == 0
+    if "--config" in arguments:
+        (tmp_path / "s").write_text("verbose\n")
+    (tmp_path / "link").symlink_to("s")
+    before = (tmp_path / "s").read_bytes()
+    done = replay("--offline", *arguments, archive)
+    assert done.status == 2 and '"s" that is read' in done.said, done
+    assert (tmp_path / "s").read_bytes() == before
+
+
+def test_files_of_one_name_in_two_directories_are_two(replay, tmp_path, archive):
+    (tmp_path / "sub").mkdir()
+    done = replay("--offline", "--states-out", "x", "--rejects", "sub/x", "-o", "y", archive)
+    assert done.status == 0, done
+    assert (tmp_path / "x").stat().st_size > 0 and (tmp_path / "sub" / "x").exists()
+
+
+def test_a_device_or_a_pipe_may_be_written_to_twice(replay, tmp_path, archive):
+    assert replay("--offline", "--states-out", "/dev/null", "-o", "/dev/null", archive).status == 0
+    (tmp_path / "null").symlink_to("/dev/null")
+    assert replay("--offline", "--states-out", "null", "-o", "/dev/null", archive).status == 0
+    done = replay("--offline", "--states-out", "/dev/stdout", "-o", "/dev/stdout", archive)
+    assert done.status == 0 and done.out.startswith(b'{"instance"'), done
+    os.mkfifo(str(tmp_path / "fifo"))
+    reader = os.open(str(tmp_path / "fifo"), os.O_RDONLY | os.O_NONBLOCK)
+    done = replay("--offline", "--states-out", "fifo", "-o", "fifo", archive)
+    said = os.read(reader, 65536)
+    os.close(reader)
+    assert done.status == 0 and said.startswith(b'{"instance"') and b"replay" in said, done
+
+
 @pytest.mark.parametrize("option", ["-o", "--states-out", "--rejects", "--metrics", "--states-in",
                                     "--instance", "--since", "--jobs", "--memory", "--app-zone",
                                     "--date-time-zone", "--format"])

@@ -875,6 +875,22 @@ def test_a_journal_may_be_named_or_left_out(ten, acts, tmp_path):
     assert acts.run(ten, "--apply", "--plan-out", "x", *OPEN, "a").status == 2
 
 
+def test_a_report_replaces_no_journal_and_no_plan(ten, acts, tmp_path):
+    before = everything(ten)
+    assert acts.run(ten, "--plan-out", "p.gz", *OPEN, "a").status == 1
+    (tmp_path / "link").symlink_to("j.gz")
+    plan = (tmp_path / "p.gz").read_bytes()
+    for arguments in (["--journal", "j.gz", "-o", "./j.gz"], ["--journal", "j.gz", "-o", "link"],
+                      ["-o", "./p.gz"], ["-n", "-o", "p.gz"]):
+        done = acts.run(ten, *arguments, "p.gz", program=("reconcile", "apply"))
+        assert done.status == 2, done
+    done = acts.run(ten, "--plan-out", "./q.gz", "-o", "q.gz", *OPEN, "a")
+    assert done.status == 2 and "name the same file" in done.said, done
+    assert (tmp_path / "p.gz").read_bytes() == plan and everything(ten) == before
+    assert not (tmp_path / "j.gz").exists() and not (tmp_path / "q.gz").exists()
+    assert not acts.journals()
+
+
 def test_a_directory_that_cannot_be_used_ends_the_run_before_it_begins(ten, acts, tmp_path):
     (tmp_path / "file").write_text("")
     before = ten.versions()
