@@ -863,6 +863,8 @@ def test_a_journal_may_be_named_or_left_out(ten, acts, tmp_path):
     assert not acts.journals() and len(lines_of(tmp_path / "j.gz")) == 13
     kept = (tmp_path / "j.gz").read_bytes()
     done = acts.run(ten, "j.gz", "--journal", "j.gz", program=("reconcile", "revert"))
+    assert done.status == 2 and '"j.gz" that is read' in done.said
+    done = acts.run(ten, "--apply", "--journal", "j.gz", *OPEN, "a")
     assert done.status == 4 and "File exists" in done.said
     (tmp_path / "link").symlink_to("nowhere")
     done = acts.run(ten, "--apply", "--journal", "link", *OPEN, "a")
