@@ -52,9 +52,10 @@ static int prepare(struct applying *a, struct err *e)
     if (a->n > INT32_MAX)
         return err_set(e, EXIT_FAILED, "more than %d corrections", INT32_MAX);
     a->fate = calloc(a->n + 1, sizeof *a->fate);
+    a->person = calloc(a->n + 1, sizeof *a->person);
     a->held = calloc(a->n + 1, sizeof *a->held);
     a->state = calloc(a->n_campaigns + 1, sizeof *a->state);
-    if (!a->fate || !a->held || !a->state)
+    if (!a->fate || !a->person || !a->held || !a->state)
         return err_oom(e);
     for (i = 0; i < a->n_campaigns; i++) {
         a->campaigns[i].written = a->campaigns[i].busy = a->campaigns[i].left_late = false;
@@ -92,6 +93,7 @@ static void release(struct applying *a)
     buf_release(&a->data);
     buf_release(&a->text);
     free(a->fate);
+    free(a->person);
     free(a->held);
     free(a->state);
 }

@@ -1,9 +1,9 @@
 /* apply.h - the only writer: corrections to rows, counters of campaigns.
  *
- * Batches in the lock order of docs/architecture.md: contact rows by id with
- * FOR NO KEY UPDATE SKIP LOCKED, those still holding the expected values are
- * updated from a COPYed temporary table, then their campaigns are locked by id
- * and recounted in the same transaction.
+ * Batches in the lock order of docs/architecture.md: contact rows that still hold
+ * the expected values are locked with FOR NO KEY UPDATE SKIP LOCKED and updated
+ * from a COPYed temporary table, then their campaigns are locked by id and
+ * recounted in the same transaction.
  */
 #ifndef RECONCILE_APPLY_H
 #define RECONCILE_APPLY_H

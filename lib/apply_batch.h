@@ -46,6 +46,7 @@ struct applying {
     size_t n_campaigns;
     struct apply_summary *sum;
     uint8_t *fate;                /* enum fate, by correction */
+    struct ident *person;         /* the contact of a row that was written; likewise */
     bool *held;                   /* somebody has what else it writes to: not in this batch */
     struct campaign_state *state; /* by campaign */
     struct apply_sql sql;

@@ -165,18 +165,72 @@ static int take_held(void *ctx, const struct slice *v, size_t n, struct err *e)
     return 0;
 }
 
+/* Does it move its contact's last interaction? */
+static bool moves_person(const struct applying *a, size_t at)
+{
+    uint8_t exact;
+
+    if (a->fate[at] != FATE_WRITTEN || ident_eq(a->person[at], IDENT_NONE))
+        return false;
+    (void)effects_of(&a->c[at], &exact);
+    return exact & EFFECT_READ;
+}
+
+/* The arrays of batch_people.sql, one after the other in a->data, of n elements each. */
+static int put_people(struct applying *a, const struct batch *b, size_t n,
+                      struct pg_param params[3], struct err *e)
+{
+    const enum pg_type types[] = {a->schema->effects.person, PG_TIMESTAMPTZ, PG_INT4};
+    size_t begin[4], p, i;
+
+    buf_clear(&a->data);
+    for (p = 0; p < 3; p++) {
+        begin[p] = a->data.len;
+        pg_put_array(&a->data, types[p], n);
+        for (i = 0; i < b->n; i++) {
+            if (!moves_person(a, b->at[i]))
+                continue;
+            if (p == 0)
+                pg_put_field_ident(&a->data, types[p], a->person[b->at[i]]);
+            else if (p == 1)
+                pg_put_field_time(&a->data, a->c[b->at[i]].after.at[M_READ]);
+            else
+                pg_put_field_int4(&a->data, (int32_t)b->at[i]);
+        }
+    }
+    begin[p] = a->data.len;
+    if (a->data.failed)
+        return err_oom(e);
+    params[0].type = schema_array_type(types[0]);
+    params[1].type = PG_TIMESTAMPTZ_ARRAY;
+    params[2].type = PG_INT4_ARRAY;
+    for (p = 0; p < 3; p++)
+        params[p].value = (struct slice){a->data.data + begin[p], begin[p + 1] - begin[p]};
+    return 0;
+}
+
 /* A contact that somebody has is tried again while others hardly notice that they
  * wait for us, and then left to a later batch with all that would move it. */
 static int write_people(struct applying *a, const struct batch *b, struct err *e)
 {
     struct holding w = {a, 0};
-    struct pg_param params[1];
-    struct pg_query q = {
-        "write the contacts' last interaction", buf_str(&a->sql.people), NULL, 1, take_held, &w};
+    struct pg_param params[3];
+    struct pg_query q = {"write the contacts' last interaction",
+                         buf_str(&a->sql.people),
+                         params,
+                         3,
+                         take_held,
+                         &w};
     int64_t wait;
-    size_t i;
+    size_t i, n = 0;
 
-    for (wait = PEOPLE_WAIT; write_some(a, b, &q, params, EFFECT_READ, true, e) == 0; wait *= 2) {
+    for (i = 0; i < b->n; i++)
+        n += moves_person(a, b->at[i]);
+    if (n == 0)
+        return 0;
+    for (wait = PEOPLE_WAIT; put_people(a, b, n, params, e) == 0 &&
+                             pg_run_meanwhile(a->pg, &q, batch_tell, a, e) == 0;
+         wait *= 2) {
         a->blocked = w.n > 0 && wait > PEOPLE_WAIT_MAX;
         if (w.n == 0 || a->blocked)
             return 0;

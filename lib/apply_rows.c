@@ -135,7 +135,7 @@ static int send_rows(struct applying *a, const size_t *at, size_t n, bool again,
 
 struct answer {
     struct applying *a;
-    size_t n; /* rows so far */
+    size_t n; /* rows written so far */
 };
 
 size_t rows_named(const struct applying *a, struct slice v, struct err *e)
@@ -150,14 +150,14 @@ size_t rows_named(const struct applying *a, struct slice v, struct err *e)
 
 static int take_locked(void *ctx, const struct slice *v, size_t n, struct err *e)
 {
-    struct answer *w = ctx;
-    size_t i = rows_named(w->a, v[0], e);
+    struct applying *a = ctx;
+    size_t i = rows_named(a, v[0], e);
 
     (void)n;
     if (i == SIZE_MAX)
         return -1;
-    w->a->fate[i] = FATE_MOVED; /* until the update says otherwise */
-    w->n++;
+    if (a->fate[i] != FATE_WRITTEN)
+        a->fate[i] = FATE_MOVED; /* until the update says otherwise */
     return 0;
 }
 
@@ -182,26 +182,26 @@ static int take_written(void *ctx, const struct slice *v, size_t n, struct err *
     if (i == SIZE_MAX)
         return -1;
     w->a->fate[i] = FATE_WRITTEN;
-    if (pg_get_bool(v[1]) && !w->a->o->any_order)
+    w->n++;
+    if (!v[1].p || !ident_decode(schema_kind(w->a->schema->effects.person),
+                                 (const unsigned char *)v[1].p, v[1].n, &w->a->person[i]))
+        w->a->person[i] = IDENT_NONE;
+    if (pg_get_bool(v[2]) && !w->a->o->any_order)
         leave_alone(w->a, w->a->c[i].campaign_index);
-    return pg_get_bool(v[2]) ? 0 : fail_changed(w->a, &w->a->c[i], e);
+    return pg_get_bool(v[3]) ? 0 : fail_changed(w->a, &w->a->c[i], e);
 }
 
-/* Takes those of a fate out of the batch; FATE_NONE: whatever theirs is. */
-static int drop(struct applying *a, const size_t *at, size_t n, enum fate fate, struct err *e)
+/* Takes corrections out of the batch. */
+static int drop(struct applying *a, const size_t *at, size_t n, struct err *e)
 {
     struct pg_param param = {PG_INT4_ARRAY, SLICE_NONE};
     struct pg_query q = {"drop from the batch", sql_batch_drop, &param, 1, NULL, NULL};
-    size_t i, dropped = 0;
+    size_t i;
 
-    for (i = 0; i < n; i++)
-        dropped += fate == FATE_NONE || a->fate[at[i]] == fate;
     buf_clear(&a->data);
-    pg_put_array(&a->data, PG_INT4, dropped);
-    for (i = 0; i < n; i++) {
-        if (fate == FATE_NONE || a->fate[at[i]] == fate)
-            pg_put_field_int4(&a->data, (int32_t)at[i]);
-    }
+    pg_put_array(&a->data, PG_INT4, n);
+    for (i = 0; i < n; i++)
+        pg_put_field_int4(&a->data, (int32_t)at[i]);
     if (a->data.failed)
         return err_oom(e);
     param.value = (struct slice){a->data.data, a->data.len};
@@ -213,20 +213,23 @@ int rows_write(struct applying *a, const size_t *at, size_t n, bool again, struc
     const char flag = again ? 1 : 0;
     struct pg_param param = {PG_BOOL, {&flag, 1}};
     struct answer w = {a, 0};
-    struct pg_query lock = {"lock rows", a->sql.lock.data, &param, 1, take_locked, &w};
     struct pg_query update = {"write rows", a->sql.update.data, &param, 1, take_written, &w};
-    size_t i;
+    struct pg_query lock = {"lock rows", a->sql.lock.data, &param, 1, take_locked, a};
+    size_t i, sent = 0;
 
-    if (again && drop(a, at, n, FATE_NONE, e) != 0)
+    if (again && drop(a, at, n, e) != 0)
         return -1;
-    for (i = 0; i < n; i++)
+    for (i = 0; i < n; i++) {
         a->fate[at[i]] = FATE_SKIPPED;
-    if (send_rows(a, at, n, again, e) != 0 || pg_run(a->pg, &lock, e) != 0)
+        sent += !a->held[at[i]];
+    }
+    if (send_rows(a, at, n, again, e) != 0 || pg_run(a->pg, &update, e) != 0)
         return -1;
-    /* The update must not wait for rows that were passed over. */
-    if (w.n < n && drop(a, at, n, FATE_SKIPPED, e) != 0)
-        return -1;
-    return w.n > 0 ? pg_run(a->pg, &update, e) : 0;
+    if (w.n == sent)
+        return 0;
+    /* Some had moved, or somebody has them: what is ours now tells which, and may
+     * hold again what is expected. */
+    return pg_run(a->pg, &lock, e) != 0 ? -1 : pg_run(a->pg, &update, e);
 }
 
 /* ---- deciding again ---- */

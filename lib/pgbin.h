@@ -33,6 +33,7 @@ enum pg_type {
     PG_VARCHAR = 1043,
     PG_DATE = 1082,
     PG_TIMESTAMPTZ = 1184,
+    PG_TIMESTAMPTZ_ARRAY = 1185,
     PG_UUID = 2950,
     PG_UUID_ARRAY = 2951,
     PG_JSONB = 3802

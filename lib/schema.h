@@ -23,6 +23,7 @@ struct schema_var {
 struct schema_effects {
     bool logs;                      /* log rows */
     bool last_interaction;          /* the contact's last_interaction_date */
+    enum pg_type person;            /* of the column that refers to the contact */
     bool health;                    /* the instance's counters of the day */
     const char *note[SCHEMA_NOTES]; /* what is left out for want of a table or column */
     size_t notes;

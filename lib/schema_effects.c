@@ -127,6 +127,7 @@ static int find_person(struct search *s, struct buf *why, struct err *e)
     struct buf join = BUF_INIT;
     int rc = 0;
 
+    f->person = ref ? ref->type : PG_INT8;
     if (known)
         buf_addf(&join, "LEFT JOIN %s k ON k.id = c.contact_id", schema_var(s->schema, "people"));
     if (!known && f->logs) {
@@ -136,7 +137,7 @@ static int find_person(struct search *s, struct buf *why, struct err *e)
     if (rc == 0)
         rc = keep_var(s, "person_join", &join, e);
     if (rc == 0)
-        rc = schema_add_var(s->schema, "person_ref", ref ? "c.contact_id" : "NULL", e);
+        rc = schema_add_var(s->schema, "person_ref", ref ? "c.contact_id" : "NULL::text", e);
     if (rc == 0)
         rc = schema_add_var(
             s->schema, "person_name",

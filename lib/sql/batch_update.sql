@@ -1,8 +1,11 @@
--- Writes the rows of the batch that still hold the expected values; says which,
--- and whether the row as written counts as read but not as delivered, or as
--- delivered but not as sent, which no row may; and whether it holds what it was
--- given, which a trigger may change. updated_at is not ours to touch.
+-- Locks and writes the rows of the batch that still hold the expected values,
+-- passing over those that somebody else has. Says which, and of which contact;
+-- whether the row as written counts as read but not as delivered, or as delivered
+-- but not as sent, which no row may; and whether it holds what it was given, which
+-- a trigger may change. updated_at is not ours to touch. Rows of neighbouring
+-- contacts come together, as they lie in the indexes.
 -- In psql: \set contacts public.campaigns_contact
+--          \set person_ref c.contact_id
 --          "PREPARE q(boolean) AS", this file, then EXECUTE q(false);
 UPDATE :contacts c
 SET status = b.new_status,
@@ -11,18 +14,24 @@ SET status = b.new_status,
     read_at = b.new_read_at,
     failed_at = b.new_failed_at,
     error_message = b.new_error
-FROM pg_temp.reconcile_batch b
+FROM (
+    SELECT b.*
+    FROM pg_temp.reconcile_batch b
+    JOIN :contacts c ON c.id = b.id
+    WHERE b.again = $1
+      AND c.campaign_id IS NOT DISTINCT FROM b.campaign_id
+      AND c.whatsapp_message_id IS NOT DISTINCT FROM b.message_id
+      AND c.status IS NOT DISTINCT FROM b.old_status
+      AND c.sent_at IS NOT DISTINCT FROM b.old_sent_at
+      AND c.delivered_at IS NOT DISTINCT FROM b.old_delivered_at
+      AND c.read_at IS NOT DISTINCT FROM b.old_read_at
+      AND c.failed_at IS NOT DISTINCT FROM b.old_failed_at
+      AND c.error_message IS NOT DISTINCT FROM b.old_error
+    ORDER BY :person_ref
+    FOR NO KEY UPDATE OF c SKIP LOCKED
+) b
 WHERE c.id = b.id
-  AND b.again = $1
-  AND c.campaign_id IS NOT DISTINCT FROM b.campaign_id
-  AND c.whatsapp_message_id IS NOT DISTINCT FROM b.message_id
-  AND c.status IS NOT DISTINCT FROM b.old_status
-  AND c.sent_at IS NOT DISTINCT FROM b.old_sent_at
-  AND c.delivered_at IS NOT DISTINCT FROM b.old_delivered_at
-  AND c.read_at IS NOT DISTINCT FROM b.old_read_at
-  AND c.failed_at IS NOT DISTINCT FROM b.old_failed_at
-  AND c.error_message IS NOT DISTINCT FROM b.old_error
-RETURNING b.n,
+RETURNING b.n, :person_ref,
     (c.read_at IS NOT NULL OR c.status = 'read')
         AND NOT (c.delivered_at IS NOT NULL OR c.status IN ('delivered', 'read'))
     OR (c.delivered_at IS NOT NULL OR c.status IN ('delivered', 'read'))
