@@ -66,19 +66,26 @@ static size_t find_names(struct world *w, struct slice **at)
     return n;
 }
 
-/* No two raw statuses are the same. And jansson reads no key with a NUL, though it is
- * JSON. */
+/* A tally is in order, without a text twice. And jansson reads no key with a NUL, though
+ * it is JSON. */
 static void set_raw_status(struct world *w, struct slice name)
 {
-    struct tally_entry *e = &w->raw[3];
+    struct tally_entry e = w->raw[3];
+    size_t at = 3;
 
     if (name.n > 4096 || memchr(name.p, '\0', name.n))
         return;
     for (size_t i = 0; i < 3; i++)
         if (slice_eq(name, (struct slice){w->raw[i].text, w->raw[i].n}))
             return;
-    e->text = (char *)(uintptr_t)name.p;
-    e->n = name.n;
+    e.text = (char *)(uintptr_t)name.p;
+    e.n = name.n;
+    for (; at > 0; at--) {
+        if (slice_cmp((struct slice){w->raw[at - 1].text, w->raw[at - 1].n}, name) < 0)
+            break;
+        w->raw[at] = w->raw[at - 1];
+    }
+    w->raw[at] = e;
 }
 
 void shown_init(struct shown *s, const uint8_t *data, size_t n, bool harmless)
