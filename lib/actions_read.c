@@ -248,16 +248,15 @@ static bool ends_early(const struct reading *r)
  * was cut off; -1: failed. */
 static int take_record(struct reading *r, struct slice line, struct err *e)
 {
-    json_error_t unused;
     json_t *root;
     int status;
 
     if (r->number == 1 && line.n >= BOM_SIZE && memcmp(line.p, bom, BOM_SIZE) == 0)
         line = (struct slice){line.p + BOM_SIZE, line.n - BOM_SIZE};
-    root = json_loadb(line.p, line.n, JSON_ALLOW_NUL | JSON_REJECT_DUPLICATES, &unused);
-    if (!root && jmemory_failed())
+    status = jmemory_load(&root, line, JSON_ALLOW_NUL | JSON_REJECT_DUPLICATES);
+    if (status < 0)
         return err_oom(e);
-    if (!root)
+    if (status == 0)
         return r->kind == ACTIONS_JOURNAL && ends_early(r) ? 0 : refuse(r, "it is not JSON", e);
     status = json_is_object(root) ? take_line(r, root, e) : refuse(r, "it is no object", e);
     json_decref(root);

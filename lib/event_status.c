@@ -38,15 +38,18 @@ static int count_raw(struct slice text, struct event_counts *counts)
 /* A status that is neither text nor number, as compact JSON. */
 static int tally_json(struct slice value, struct event_counts *counts)
 {
-    json_t *v = value.n <= RAW_STATUS_MAX
-                    ? json_loadb(value.p, value.n, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL)
-                    : NULL;
-    char *text = v ? json_dumps(v, JSON_COMPACT | JSON_ENCODE_ANY) : NULL;
-    int status;
+    json_t *v = NULL;
+    char *text = NULL;
+    int status = 0;
 
+    if (value.n <= RAW_STATUS_MAX)
+        status = jmemory_load(&v, value, JSON_DECODE_ANY | JSON_ALLOW_NUL);
+    if (v && !(text = json_dumps(v, JSON_COMPACT | JSON_ENCODE_ANY)) && jmemory_failed())
+        status = -1;
     json_decref(v);
     /* Too long to be worth a tree, or an integer it cannot hold: the bytes as they are. */
-    status = !text && jmemory_failed() ? -1 : count_raw(text ? slice_of(text) : value, counts);
+    if (status >= 0)
+        status = count_raw(text ? slice_of(text) : value, counts);
     free(text);
     return status;
 }

@@ -1,6 +1,5 @@
 #include "jmemory.h"
 
-#include <jansson.h>
 #include <stdlib.h>
 
 static _Thread_local bool failed;
@@ -25,4 +24,18 @@ bool jmemory_failed(void)
 
     failed = false;
     return was;
+}
+
+int jmemory_load(json_t **root, struct slice text, size_t flags)
+{
+    json_error_t unused;
+
+    failed = false;
+    *root = json_loadb(text.p, text.n, flags, &unused);
+    if (jmemory_failed()) {
+        json_decref(*root);
+        *root = NULL;
+        return -1;
+    }
+    return *root ? 1 : 0;
 }

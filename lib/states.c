@@ -244,16 +244,16 @@ static bool read_line(struct line *l, struct names *archives)
 static int add_line(struct fold *f, struct names *archives, const struct record *rec,
                     const char **what, struct err *e)
 {
-    json_error_t je;
     struct line l = {.root = NULL, .what = NULL};
-    int status = 0, m;
+    int status, m;
 
     *what = "it is not JSON";
     if (rec->kind != RECORD_TEXT && rec->kind != RECORD_UNREAD)
         return 1;
-    l.root = json_loadb(rec->text, rec->len, JSON_ALLOW_NUL | JSON_REJECT_DUPLICATES, &je);
-    if (!l.root)
-        return jmemory_failed() ? err_oom(e) : 1;
+    status = jmemory_load(&l.root, (struct slice){rec->text, rec->len},
+                          JSON_ALLOW_NUL | JSON_REJECT_DUPLICATES);
+    if (status <= 0)
+        return status < 0 ? err_oom(e) : 1;
     if (!read_line(&l, archives)) {
         *what = l.what;
         status = 1;

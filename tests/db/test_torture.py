@@ -407,7 +407,8 @@ class Spilled(Offline):
     def prepare(self):
         super().prepare()
         (self.directory / "few").write_bytes(b"".join(
-            worlds.line("loja", "M%d" % n, "READ", "2025-10-20T10:00:00Z") for n in range(8)))
+            worlds.line("loja", "3EB0C767D097B7C7%04X" % n, "READ", "2025-10-20T10:00:00Z")
+            for n in range(8)))
         done = tool.run("replay", ["--offline", "--states-out", "before.jsonl.gz", "-o",
                                    "/dev/null", "few"] + OPEN, self.directory)
         assert done.status == 0, done
