@@ -178,14 +178,17 @@ static int judge_clocks(struct judge *j, const struct match *m, int64_t sent_at,
 
     for (s = m->speaker; s; s = s->next) {
         struct judge_clock *c = &j->clock[j->clock_of[s->source]];
+        int64_t by;
 
         if (s->exact == TIME_NONE)
             continue;
         c->rows++;
-        if (sent_at == TIME_NONE || s->exact >= sent_at - CLOCK_SLACK)
+        if (sent_at == TIME_NONE || s->exact + CLOCK_SLACK >= sent_at) /* it may be -infinity */
             continue;
         c->early++;
-        if (histogram_add(&c->early_by, sent_at - s->exact, 1) < 0)
+        if (__builtin_sub_overflow(sent_at, s->exact, &by)) /* infinity, and states of before 1970 */
+            by = INT64_MAX;
+        if (histogram_add(&c->early_by, by, 1) < 0)
             return err_oom(e);
     }
     return 0;

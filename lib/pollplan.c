@@ -443,7 +443,7 @@ static void close_ask(struct poll *p, size_t i)
         if (p->ask[k].sent_at == TIME_NONE)
             continue;
         in->timed++;
-        in->early += exact < p->ask[k].sent_at - CLOCK_SLACK;
+        in->early += exact + CLOCK_SLACK < p->ask[k].sent_at; /* it may be -infinity */
     }
 }
 

@@ -1,6 +1,7 @@
 """What keeps --apply from writing, and the scope a run is given."""
 
 import gzip
+import json
 
 import pytest
 
@@ -140,6 +141,27 @@ def test_four_early_rows_are_no_verdict_on_a_clock(make, runs):
     done, report = runs.report(db, "--apply", "--status-codes", "app", "a")
     assert done.status == 0, done
     assert report["warnings"] == []
+
+
+def test_rows_sent_before_all_time_are_no_verdict_on_a_clock(make, runs):
+    world = seen(worlds.campaign_of(["sent"], count=8))
+    db = make(world)
+    db.sql("UPDATE %s SET sent_at = '-infinity'" % db.naming.row)
+    done, report = runs.report(db, "--apply", "--status-codes", "app", "--settle", "0", "a")
+    assert done.status == 0, done
+    assert report["warnings"] == [] and report["messages"]["updated"] == 8
+
+
+def test_rows_sent_after_all_time_have_a_clock_behind_them(make, runs, tmp_path):
+    world = worlds.campaign_of(["sent"], count=8)
+    db = make(world)
+    db.sql("UPDATE %s SET sent_at = 'infinity'" % db.naming.row)
+    (tmp_path / "s").write_text("".join(json.dumps({
+        "instance": "loja", "message_id": row["whatsapp_message_id"], "seen": ["read"],
+        "read_at": "1960-01-01T00:00:00Z", "approximate": [], "evidence": {"read": ["a", 1]}}) + "\n"
+        for row in world.tables.rows))
+    said = refused(runs, db, "--status-codes", "app", "--settle", "0", "--states-in", "s")
+    assert "8 of 8 messages" in said and "adding +" in said
 
 
 def test_rebuild_is_refused_where_the_archives_cannot_cover_the_campaign(make, runs):
