@@ -215,12 +215,8 @@ static int write_people(struct applying *a, const struct batch *b, struct err *e
 {
     struct holding w = {a, 0};
     struct pg_param params[3];
-    struct pg_query q = {"write the contacts' last interaction",
-                         buf_str(&a->sql.people),
-                         params,
-                         3,
-                         take_held,
-                         &w};
+    struct pg_query q = {
+        "write the contacts' last interaction", buf_str(&a->sql.people), params, 3, take_held, &w};
     int64_t wait;
     size_t i, n = 0;
 
@@ -228,8 +224,8 @@ static int write_people(struct applying *a, const struct batch *b, struct err *e
         n += moves_person(a, b->at[i]);
     if (n == 0)
         return 0;
-    for (wait = PEOPLE_WAIT; put_people(a, b, n, params, e) == 0 &&
-                             pg_run_meanwhile(a->pg, &q, batch_tell, a, e) == 0;
+    for (wait = PEOPLE_WAIT;
+         put_people(a, b, n, params, e) == 0 && pg_run_meanwhile(a->pg, &q, batch_tell, a, e) == 0;
          wait *= 2) {
         a->blocked = w.n > 0 && wait > PEOPLE_WAIT_MAX;
         if (w.n == 0 || a->blocked)

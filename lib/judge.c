@@ -186,7 +186,8 @@ static int judge_clocks(struct judge *j, const struct match *m, int64_t sent_at,
         if (sent_at == TIME_NONE || s->exact + CLOCK_SLACK >= sent_at) /* it may be -infinity */
             continue;
         c->early++;
-        if (__builtin_sub_overflow(sent_at, s->exact, &by)) /* infinity, and states of before 1970 */
+        if (__builtin_sub_overflow(sent_at, s->exact,
+                                   &by)) /* infinity, and states of before 1970 */
             by = INT64_MAX;
         if (histogram_add(&c->early_by, by, 1) < 0)
             return err_oom(e);

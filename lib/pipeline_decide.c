@@ -373,10 +373,11 @@ static void warn_of_locked_rows(struct pipeline *p)
                                    ident_format(p->run.kinds.contact, c->id, id));
     }
     if (n > 0)
-        warnings_add(&p->warnings,
-                     "%zu row(s) of table %s are not written, as they or their contacts stayed locked: "
-                     "%s%s", n,
-                     store_row_table(p->store), ids, n > ROWS_TOLD ? ", ..." : "");
+        warnings_add(
+            &p->warnings,
+            "%zu row(s) of table %s are not written, as they or their contacts stayed locked: "
+            "%s%s",
+            n, store_row_table(p->store), ids, n > ROWS_TOLD ? ", ..." : "");
 }
 
 static void take_outcomes(struct pipeline *p, const struct apply_summary *sum)

@@ -25,13 +25,16 @@ struct tally_entry {
 struct tally {
     struct tally_entry *entry; /* sorted by bytes */
     size_t n;
-    uint64_t others; /* counted for texts that are not kept */
+    uint64_t others;            /* counted for texts that are not kept */
     uint16_t hint[TALLY_HINTS]; /* where such a text was, by its length and first byte */
 };
 
 #define TALLY_INIT                                                                                 \
     {                                                                                              \
-        NULL, 0, 0, {0}                                                                            \
+        NULL, 0, 0,                                                                                \
+        {                                                                                          \
+            0                                                                                      \
+        }                                                                                          \
     }
 
 int tally_add(struct tally *t, struct slice text, uint64_t count); /* -1: no memory */
