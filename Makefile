@@ -11,6 +11,7 @@
 ## make fuzz         libFuzzer on everything that reads or shows bytes of others:
 ##                   SECONDS=60 for each target, FUZZ=gzin for one alone
 ## make torture      fail every allocation, read, write, query ... in turn: an hour or more
+## make soak         everything at once, with faults: SOAK_SECONDS=3600 SOAK_SEED=1
 ## make soak-killed  end writing runs at random moments: SOAK_ROUNDS=100 SOAK_SEED=1
 ## make deps         install what the build needs; deps-check only names it
 ## make install      to $(DESTDIR)$(PREFIX), /usr/local by default; uninstall undoes it
@@ -250,7 +251,7 @@ SUBMAKE = $(MAKE) --no-print-directory $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shel
 export CC BUILD SANITIZE
 
 .PHONY: deps deps-check demo check check-heavy check-html lint lint-flags format bench fuzz
-.PHONY: check-reproducible check-valgrind soak-killed torture clean help
+.PHONY: check-reproducible check-valgrind soak soak-killed torture clean help
 .PHONY: install install-system uninstall dist deb
 deps:
 	@sh tools/deps.sh build
@@ -326,6 +327,12 @@ soak-killed: all
 	@PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 PYTHONDONTWRITEBYTECODE=1 BUILD='$(BUILD)' \
 		SOAK_KILLED='$(SOAK_ROUNDS)' SOAK_SEED='$(SOAK_SEED)' \
 		"$$(sh tools/find-python.sh)" -m pytest -q -p no:cacheprovider tests/db/test_killed.py
+
+# An hour of rounds, with rests between them: it takes a fifth of one processor.
+SOAK_SECONDS ?= 3600
+soak: tests
+	@PYTHONDONTWRITEBYTECODE=1 BUILD='$(BUILD)' SOAK_SECONDS='$(SOAK_SECONDS)' \
+		SOAK_SEED='$(SOAK_SEED)' "$$(sh tools/find-python.sh)" tests/soak/soak.py
 
 # TORTURE_SEED has no say here: every call of every scenario fails once.
 torture: tests

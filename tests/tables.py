@@ -24,6 +24,8 @@ def read(db):
 
 def _insert(table, rows, defaults):
     """One INSERT for rows given as dicts; the column types come from the table."""
+    if not rows:
+        return ""
     rows = [dict(defaults, **row) for row in rows]
     columns = sorted(rows[0])
     text = json.dumps(rows).replace("'", "''")
@@ -31,8 +33,8 @@ def _insert(table, rows, defaults):
             .format(table, ", ".join(columns), text))
 
 
-def write(naming, tenants, tables):
-    """SQL that fills an empty database with tenants (ids) and oracle Tables."""
+def write(naming, tenants, tables, first=0):
+    """SQL that fills a database with tenants (ids) and oracle Tables; telephones count from first."""
     stamps = {"created_at": LONG_AGO, "updated_at": LONG_AGO}
     zeroes = dict.fromkeys(
         ("health_score", "msgs_sent_today", "msgs_delivered_today", "msgs_read_today",
@@ -55,17 +57,16 @@ def write(naming, tenants, tables):
         current_instance_index=0))
     rows, contacts = [], []
     tenant_of = {c["id"]: c["tenant_id"] for c in tables.campaigns}
-    for number, given in enumerate(tables.rows):
+    for number, given in enumerate(tables.rows, first):
         contacts.append({"id": given["id"], "phone": str(number), "name": "Pessoa %d" % number,
                          "tenant_id": tenant_of[given["campaign_id"]]})
         row = dict(given, contact_id=given["id"])
         row.update((t, times.show(given[t])) for t in decide.TIMES)
         rows.append(row)
-    if rows:
-        sql += _insert("contacts_contact", contacts, dict(
-            stamps, country="BR", total_purchases=0, average_ticket=0, lifetime_value=0,
-            total_messages_received=0, total_messages_sent=0, total_campaigns_participated=0,
-            total_campaigns_responded=0, notes="", custom_fields={}, is_active=True,
-            opted_out=False, source="x"))
-        sql += _insert(naming.row, rows, dict(stamps, retry_count=0))
+    sql += _insert("contacts_contact", contacts, dict(
+        stamps, country="BR", total_purchases=0, average_ticket=0, lifetime_value=0,
+        total_messages_received=0, total_messages_sent=0, total_campaigns_participated=0,
+        total_campaigns_responded=0, notes="", custom_fields={}, is_active=True,
+        opted_out=False, source="x"))
+    sql += _insert(naming.row, rows, dict(stamps, retry_count=0))
     return "BEGIN;\n" + sql + "COMMIT;\n"
