@@ -1,6 +1,7 @@
 """The application at work: a worker that sends, and handlers of webhooks that come late, twice,
 in another order, or never."""
 
+import collections
 import heapq
 import itertools
 import random
@@ -53,7 +54,8 @@ class Line:
 
 
 class Application:
-    """Threads of one world; quiet() returns when all that was to come has come."""
+    """Threads of one world; quiet() returns when all that was to come has come, and nothing is done
+    from then on until wake()."""
 
     def __init__(self, db, ledger, capture, seed):
         self.db = db
@@ -71,8 +73,8 @@ class Application:
         self.ending = False
         self.problems = {}
         self.broken = None  # what a thread died of
-        self.waited = 0.0  # the longest time that a handler took
         self.to_send = []
+        self.untold = collections.deque(maxlen=30)  # rows that missed a webhook of late
         self.threads = [threading.Thread(target=self.guard, args=(loop,), daemon=True)
                         for loop in [self.work] + [self.handle] * HANDLERS]
         for t in self.threads:
@@ -109,24 +111,25 @@ class Application:
             self.condition.notify_all()
 
     def work(self, line):
-        sent = []
+        sent = collections.deque(maxlen=200)
         while not self.ending:
             with self.condition:
-                if not self.to_send:
-                    self.condition.wait(0.5)
                 row = self.to_send.pop(0) if self.to_send else None
-                self.busy += row is not None
-            if row is None:
-                continue
+                idle = row is None and (self.hurry or len(sent) < 10)
+                self.busy += not idle
+                if idle:
+                    self.condition.wait(0.5)
+                    continue
             try:
-                self.send_one(line, row)
-                sent.append(row)
-                if len(sent) > 10 and self.rng.random() < 0.2:
-                    self.disturb(line, self.rng.choice(sent[-200:]))
+                if row:
+                    self.send_one(line, row)
+                    sent.append(row)
+                if len(sent) > 10 and (row is None or self.rng.random() < 0.2):
+                    self.disturb(line, self.rng.choice(sent))
             finally:
                 with self.condition:
                     self.busy -= 1
-            time.sleep(0.01)
+            time.sleep(0.01 if row else 0.1)
 
     def send_one(self, line, row):
         """What the gateway answers with is stored; webhooks may beat that."""
@@ -155,8 +158,11 @@ class Application:
                  % (self.naming.log, row.campaign, row.id, row.id, instance))
 
     def disturb(self, line, row):
-        """A stale copy of a row or a campaign is saved, or a row is queued and sent again."""
+        """A stale copy of a row or a campaign is saved, or a row is queued and sent again: mostly
+        one that seems not to have come, which a run may be about to correct."""
         kind = self.rng.randrange(4)
+        if kind >= 2 and self.untold:
+            row = self.untold.pop()
         if kind == 0 and row.mid:
             line.run("UPDATE %s SET status = 'sent', delivered_at = NULL, read_at = NULL"
                      " WHERE id = '%s' AND status IN ('sent', 'delivered', 'read');"
@@ -170,7 +176,7 @@ class Application:
                 line.run("UPDATE campaigns_campaign SET %s WHERE id = '%s';" % (", ".join(
                     "%s = %s" % pair for pair in zip(columns, old.strip().split("|"))),
                     row.campaign))
-        elif kind == 2 and row.mid and row.sends < 3:
+        elif kind >= 2 and row.mid and row.sends < 4:
             with row.lock:
                 row.certain = False
                 line.run("UPDATE %s SET status = 'pending', delivered_at = NULL, read_at = NULL"
@@ -201,8 +207,12 @@ class Application:
                 for _ in range(rng.choice([1, 1, 1, 1, 2])):  # Evolution may post it twice
                     self.capture.write(event)
                     self.ledger.captured(event)
-                    if rng.random() < 0.65 and not event.forged:
+                    if event.forged:
+                        continue
+                    if rng.random() < 0.65:
                         self.receive(line, event, rng)
+                    else:
+                        self.untold.append(self.ledger.row_of[event.mid])
             finally:
                 with self.condition:
                     self.busy -= 1
@@ -213,7 +223,6 @@ class Application:
         news = NEWS.get(event.status)
         if news is None:
             return
-        began = time.monotonic()
         row = self.find(line, event.mid)
         if row is None:
             return
@@ -234,7 +243,6 @@ class Application:
                                 ("instance", instance)):
                 sql = sql.replace("':%s'" % name, "'%s'" % value if value else "NULL")
             line.run(sql)
-        self.waited = max(self.waited, time.monotonic() - began)
 
     def find(self, line, mid):
         found = line.run("SELECT id FROM %s WHERE whatsapp_message_id = '%s';"
@@ -253,15 +261,17 @@ class Application:
     def quiet(self):
         """Waits until everything has been sent and told."""
         self.hurry = True
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 600
         with self.condition:
             while self.due or self.to_send or self.busy:
                 self.check()
                 assert time.monotonic() < deadline, "the application does not come to rest"
                 self.condition.notify_all()
                 self.condition.wait(0.1)
-        self.hurry = False
         self.check()
+
+    def wake(self):
+        self.hurry = False
 
     def check(self):
         if self.broken:

@@ -52,7 +52,7 @@ class Fault:
             self.error = e
 
     def end(self):
-        self.thread.join(120)
+        self.thread.join(600)
         if self.error:
             raise self.error
 
@@ -88,7 +88,7 @@ class Restarted(Fault):
     def strike(self, run):
         self.soak.app.pause()
         self.soak.server.process.send_signal(self.rng.choice([signal.SIGINT, signal.SIGQUIT]))
-        self.soak.server.process.wait(60)
+        self.soak.server.process.wait(300)
 
     def end(self):
         """A server ends with the thread that started it, so the fault's own must not."""
@@ -96,6 +96,7 @@ class Restarted(Fault):
             super().end()
         finally:
             if self.soak.server.process.poll() is not None:
+                self.soak.note_waits()
                 self.soak.server._run()  # pylint: disable=protected-access
             self.soak.app.go_on()
 

@@ -59,6 +59,7 @@ class Ledger:
         self.campaigns = {}  # id -> tenant
         self.rows = {}
         self.seen = {}  # message id -> milestones that true webhooks have told
+        self.row_of = {}  # message id -> the row it was sent for
         self.stored = []  # what Evolution knows
         self.messages = 0
 
@@ -98,6 +99,7 @@ class Ledger:
         self.messages += 1
         row.sends += 1
         mid = "3EB0%08X%06X" % (self.rng.getrandbits(32), self.messages)
+        self.row_of[mid] = row
         now = int(time.time())
         sent = now - self.rng.randrange(60, PAST) if self.rng.random() < 0.8 else now
         sender = self.sender(row)

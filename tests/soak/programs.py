@@ -83,7 +83,7 @@ class Run:
             except ProcessLookupError:
                 pass
 
-    def finish(self, patience=240):
+    def finish(self, patience=600):
         """Waits for its end, and looks at what it leaves."""
         deadline = time.monotonic() + patience
         pid = self.pid()
