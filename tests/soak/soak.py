@@ -207,7 +207,7 @@ class Soak:
 
     def together(self, kinds):
         """Runs at the same time: the lock lets one of them write, or has the others wait."""
-        wait = self.rng.choice(["0", "60s"])
+        wait = self.rng.choice(["0", "600s"])
         runs = [self.programs.start(*(kind() + ["--lock-wait", wait])) for kind in kinds]
         ended = [run.finish() for run in runs]
         for done in ended:
