@@ -89,6 +89,7 @@ class Soak:
         self.first_peaks = {}
         self.same_input = []
         self.peaks = []  # the largest of each round
+        self.largest = None  # the run of this world that took most
         self.struck = collections.Counter()
         self.total = collections.Counter()
 
@@ -113,7 +114,8 @@ class Soak:
         if self.app:
             peak, descriptors = self.most[self.worlds]
             expect(peak <= self.most[1][0] * 1.25 + checks.SLACK and
-                   descriptors <= self.most[1][1] + 8, "runs need more and more:", self.most)
+                   descriptors <= self.most[1][1] + 8, "runs need more and more:", self.most,
+                   "the largest of this world:", self.largest)
             self.app.stop()
             self.server.drop_all()
             shutil.rmtree(self.programs.home)
@@ -262,8 +264,11 @@ class Soak:
             self.app.quiet()
             corrections += checks.quiet(self)
             checked = "  all equal"
-        self.peaks.append(max(e.peak for e in ended))
+        largest = max(ended, key=lambda e: e.peak)
+        self.peaks.append(largest.peak)
         peak, descriptors = self.most.get(self.worlds, (0, 0))
+        if largest.peak > peak:
+            self.largest = largest
         self.most[self.worlds] = (max(peak, self.peaks[-1]),
                                   max(descriptors, *[e.descriptors for e in ended], 0))
         self.tell(began, ended, corrections, self.struck - before, checked)
