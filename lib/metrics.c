@@ -13,7 +13,8 @@
 
 #define BEFORE_MAX ((size_t)1 << 20) /* bytes of a file of metrics that is read again */
 #define MODE 0644                    /* node_exporter is another user */
-#define BEGINNING "# HELP reconcile_"
+#define SERIES "reconcile_"          /* every name begins so */
+#define BEGINNING "# HELP " SERIES
 #define COUNT_OF(list) (sizeof(list) / sizeof(list)[0])
 
 /* What of a metric there is in the file. */
@@ -433,6 +434,62 @@ static int read_before(const char *path, struct buf *b, struct err *e)
     return 0;
 }
 
+/* The value of the label that says whose a line is; n is 0 where it is nobody's: no
+ * series of ours, or a line that is damaged. */
+static struct slice owner_of(const char *line)
+{
+    static const char label[] = "{tool=\"";
+    const char *labels = line + strcspn(line, "{\n");
+    struct slice tool = SLICE_NONE;
+
+    if (strncmp(line, SERIES, sizeof SERIES - 1) != 0 ||
+        strncmp(labels, label, sizeof label - 1) != 0)
+        return tool;
+    tool.p = labels + sizeof label - 1;
+    tool.n = strspn(tool.p, " abcdefghijklmnopqrstuvwxyz");
+    return tool.p[tool.n] == '"' ? tool : SLICE_NONE;
+}
+
+/* Whose series, of another tool, the text holds; n is 0: nobody's. */
+static struct slice find_other(const char *text, const char *tool)
+{
+    for (const char *line = text; line && *line; line = strchr(line, '\n')) {
+        struct slice owner;
+
+        line += *line == '\n';
+        owner = owner_of(line);
+        if (owner.n > 0 && !slice_eq(owner, slice_of(tool)))
+            return owner;
+    }
+    return SLICE_NONE;
+}
+
+/* Replacing it would lose the other tool's counters and its last success, with nothing
+ * to tell of it: an alert on their age would go off, or never again. */
+static int refuse_other(const char *path, const char *tool, const struct buf *before, int status,
+                        struct err *e)
+{
+    struct slice other = find_other(buf_str(before), tool);
+
+    if (other.n == 0)
+        return 0;
+    return err_set(e, status,
+                   "metrics file \"%s\" holds those of %.*s: %s needs a file of its own", path,
+                   (int)other.n, other.p, tool);
+}
+
+int metrics_check(const char *path, const char *tool, struct err *e)
+{
+    struct err later = ERR_INIT;
+    struct buf before = BUF_INIT;
+    int status = 0;
+
+    if (read_before(path, &before, &later) == 0)
+        status = refuse_other(path, tool, &before, EXIT_USAGE, e);
+    buf_release(&before);
+    return status;
+}
+
 static int replace(const char *path, const struct buf *text, struct err *e)
 {
     struct outfile *f;
@@ -451,6 +508,8 @@ int metrics_write(const char *path, const struct metrics *m, struct err *e)
     struct buf before = BUF_INIT, text = BUF_INIT;
     int status = read_before(path, &before, e);
 
+    if (status == 0)
+        status = refuse_other(path, m->tool, &before, EXIT_FAILED, e);
     if (status == 0) {
         metrics_put(&text, m, buf_str(&before));
         status = text.failed ? err_oom(e) : replace(path, &text, e);

@@ -21,8 +21,12 @@ struct metrics {
 /* Appends the metrics. before: what the file held until now; "": nothing. */
 void metrics_put(struct buf *b, const struct metrics *m, const char *before);
 
+/* Before anything is done: does the file hold the series of another tool? EXIT_USAGE
+ * naming it and the tool. What else may be wrong with it is left to metrics_write. */
+int metrics_check(const char *path, const char *tool, struct err *e);
+
 /* Replaces the file, mode 0644 whatever the umask is. A file that is not one of
- * metrics is left as it is: EXIT_FAILED naming it. */
+ * metrics, or holds another tool's, is left as it is: EXIT_FAILED naming it. */
 int metrics_write(const char *path, const struct metrics *m, struct err *e);
 
 #endif

@@ -87,6 +87,8 @@ static int run(const struct options *o, int argc, char **argv, int64_t started, 
                                      : o->verbose ? LOG_LEVEL_DETAIL
                                                   : LOG_LEVEL_NOTE);
         catch_signals();
+        if (o->metrics && metrics_check(o->metrics, tool_name(o->tool), e) < 0)
+            return e->status;
         return pipeline_run(o, argc, argv, started, &interrupted);
     }
     if (o->help) {
@@ -101,13 +103,13 @@ static int run(const struct options *o, int argc, char **argv, int64_t started, 
     return status < 0 ? e->status : EXIT_CLEAN;
 }
 
-/* A run that did not begin is one that failed. */
+/* A run that did not begin is one that failed. Without a command it is nobody's. */
 static void tell_metrics(const struct options *o, int status)
 {
     const struct metrics m = {tool_name(o->tool), NULL, false, status, clock_system(), 0};
     struct err e = ERR_INIT;
 
-    if (o->metrics && metrics_write(o->metrics, &m, &e) < 0)
+    if (o->metrics && o->tool != TOOL_RECONCILE && metrics_write(o->metrics, &m, &e) < 0)
         log_error("%s", e.text);
 }
 

@@ -204,6 +204,71 @@ def test_each_command_has_a_label_of_its_own(tmp_path):
         assert Metrics(tmp_path / command, "reconcile " + command)("last_run_exit_status") == 2
 
 
+def test_without_a_command_there_is_no_tool_to_count_for(tmp_path):
+    assert tool.run("reconcile", ["-", "--metrics", "m.prom"], tmp_path).status == 2
+    assert not (tmp_path / "m.prom").exists(), "no command could write to it any more"
+
+
+# ---- one file, one tool ----------------------------------------------------------------------
+
+def test_metrics_of_another_tool_are_refused_before_anything_is_done(replay, archive, tmp_path):
+    audit = ["audit", "--metrics", "m.prom", "-d", "host=%s" % tmp_path]
+    assert tool.run("reconcile", audit, tmp_path).status == 4
+    held = (tmp_path / "m.prom").read_text()
+    done = replay("--offline", "--metrics", "m.prom", "-o", "report", archive)
+    assert done.status == 2 and len(done.lines) == 1, done
+    assert '"m.prom"' in done.said and "reconcile audit" in done.said, done
+    assert (tmp_path / "m.prom").read_text() == held and not (tmp_path / "report").exists()
+    assert tool.run("reconcile", audit, tmp_path).status == 4
+    assert Metrics(tmp_path / "m.prom", "reconcile audit")("runs_total", exit_status="4") == 2
+
+
+def test_a_run_that_does_not_begin_replaces_no_other_metrics_either(measured, tmp_path):
+    measured(0, "--offline", "a")
+    held = (tmp_path / "m.prom").read_text()
+    done = tool.run("reconcile", ["poll", "--metrics", "m.prom", "--no-such-option"], tmp_path)
+    assert done.status == 2 and "--no-such-option" in done.said, done
+    assert '"m.prom" holds those of replay' in done.said, done
+    assert (tmp_path / "m.prom").read_text() == held
+
+
+def test_metrics_that_come_to_be_anothers_meanwhile_are_kept(tmp_path):
+    other = tool.run("reconcile", ["audit", "--metrics", "other", "--no-such-option"], tmp_path)
+    assert other.status == 2
+    held = (tmp_path / "other").read_text()
+    process = tool.start("replay", ["--offline", "--metrics", "m.prom", "-"], tmp_path,
+                         stdin=subprocess.PIPE)
+    process.stdin.write(LINES * 2000)  # more than a pipe holds: it is being read by now
+    process.stdin.flush()
+    (tmp_path / "other").rename(tmp_path / "m.prom")
+    done = tool.finish(process)
+    assert done.status == 4 and '"m.prom" holds those of reconcile audit' in done.said, done
+    assert done.out and (tmp_path / "m.prom").read_text() == held
+
+
+def test_metrics_that_two_tools_share_are_of_neither(measured, replay, archive, tmp_path):
+    measured(0, "--offline", "a")
+    text = (tmp_path / "m.prom").read_text()
+    (tmp_path / "m.prom").write_text(text + text.replace('"replay"', '"reconcile poll"'))
+    done = replay("--offline", "--metrics", "m.prom", archive)
+    assert done.status == 2 and "reconcile poll" in done.said, done
+
+
+@pytest.mark.parametrize("damage", [
+    lambda text: "",
+    lambda text: text[:40],
+    lambda text: text[:text.index('"reconcile poll"') + 6],
+    lambda text: text.replace('"reconcile poll"', '"reconcile\x07poll"'),
+    lambda text: text.replace('"reconcile poll"', "reconcile poll"),
+    lambda text: text.replace("{tool=", "{loot="),
+])
+def test_a_damaged_file_is_of_nobody_and_replaced(measured, tmp_path, damage):
+    poll = tool.run("reconcile", ["poll", "--metrics", "m.prom", "--no-such-option"], tmp_path)
+    assert poll.status == 2
+    (tmp_path / "m.prom").write_text(damage((tmp_path / "m.prom").read_text()))
+    assert measured(0, "--offline", "a")("runs_total", exit_status="0") == 1
+
+
 # ---- the parser that judges them -----------------------------------------------------------
 
 GAUGE = "# HELP x y\n# TYPE x gauge\n"
