@@ -1,10 +1,10 @@
 #include "api_key.h"
 
 #include <errno.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 /* A byte order mark, which some editors put before the first line. */
 static const char bom[] = "\xef\xbb\xbf";
@@ -43,7 +43,15 @@ static int take(const char *text, size_t n, const char *what, char key[API_KEY_S
     return 0;
 }
 
-static int read_file(const char *path, char *text, size_t *n, struct err *e)
+/* What is open is asked, and not its name. */
+static bool everybody_reads(FILE *f)
+{
+    struct stat st;
+
+    return fstat(fileno(f), &st) == 0 && S_ISREG(st.st_mode) && (st.st_mode & S_IROTH);
+}
+
+static int read_file(const char *path, char *text, size_t *n, bool *exposed, struct err *e)
 {
     FILE *f = fopen(path, "re");
     bool failed;
@@ -52,6 +60,7 @@ static int read_file(const char *path, char *text, size_t *n, struct err *e)
         return err_set(e, EXIT_USAGE, "could not open the key file \"%s\": %s", path,
                        strerror(errno));
     setvbuf(f, NULL, _IONBF, 0); /* no copy of the key in a buffer */
+    *exposed = everybody_reads(f);
     errno = 0;
     *n = fread(text, 1, READ_SIZE, f);
     failed = ferror(f) != 0;
@@ -62,18 +71,19 @@ static int read_file(const char *path, char *text, size_t *n, struct err *e)
     return failed ? -1 : 0;
 }
 
-int api_key_read(const char *path, char key[API_KEY_SIZE], struct err *e)
+int api_key_read(const char *path, char key[API_KEY_SIZE], bool *exposed, struct err *e)
 {
     const char *env = getenv("EVOLUTION_API_KEY");
     char text[READ_SIZE], what[512];
     size_t n = 0, from = 0;
     int status;
 
+    *exposed = false;
     if (!path && (!env || !*env))
         return err_set(e, EXIT_USAGE, "EVOLUTION_API_KEY or --api-key-file is needed");
     if (!path)
         return take(env, strlen(env), "EVOLUTION_API_KEY", key, e);
-    status = read_file(path, text, &n, e);
+    status = read_file(path, text, &n, exposed, e);
     if (status == 0) {
         if (n >= BOM_SIZE && memcmp(text, bom, BOM_SIZE) == 0)
             from = BOM_SIZE;

@@ -398,8 +398,13 @@ static int ask(struct polling *g, struct err *e)
         .interrupted = p->interrupted,
     };
     const struct poll_sink sink = {on_answered, on_done, g};
-    int status = api_key_read(o->api_key_file, key, e);
+    bool exposed;
+    int status = api_key_read(o->api_key_file, key, &exposed, e);
 
+    if (exposed) /* and not refused: a secret mounted into a container is often so */
+        warnings_add(&p->warnings,
+                     "every user may read the key file \"%s\"; take that right away (chmod o-r)",
+                     o->api_key_file);
     g->part_ended = clock_monotonic();
     p->poll.progress = p->progress;
     progress_begin(p->progress, PROGRESS_ASKING, p->poll.row.n);

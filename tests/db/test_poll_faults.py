@@ -356,6 +356,20 @@ def test_the_key_is_nowhere_to_be_seen(server, polls, tmp_path, case):
             assert KEY[:6].encode() not in file.read_bytes(), file
 
 
+def test_a_key_file_that_everybody_may_read_is_used_and_told_of_once(server, polls, tmp_path):
+    shop = two()
+    polls.serve(shop, key=KEY)
+    db = shop.create(server)
+    (tmp_path / "key").write_text(KEY + "\n")
+    for mode, told in ((0o640, 0), (0o444, 1)):
+        (tmp_path / "key").chmod(mode)
+        done, report = polls.report(db, "--api-key-file", "key", env=polls.environment(key=None))
+        assert done.status == 1 and report["messages"]["updated"] > 0, done
+        said = [w for w in report["warnings"] if "every user may read" in w]
+        assert len(said) == told == done.said.count("every user may read"), done
+        assert all('"key"' in w for w in said)
+
+
 def test_the_key_is_in_no_argument_list(server, polls):
     shop = two()
     polls.serve(shop, key=KEY, faults=[{"fault": "stall"}])

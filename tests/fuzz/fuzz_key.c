@@ -32,9 +32,11 @@ static void check_environment(const char key[API_KEY_SIZE])
 {
     char again[API_KEY_SIZE];
     struct err e = ERR_INIT;
+    bool exposed;
 
     FUZZ_EXPECT(setenv("EVOLUTION_API_KEY", key, 1) == 0);
-    FUZZ_EXPECT(api_key_read(NULL, again, &e) == 0 && strcmp(key, again) == 0);
+    FUZZ_EXPECT(api_key_read(NULL, again, &exposed, &e) == 0 && strcmp(key, again) == 0);
+    FUZZ_EXPECT(!exposed);
     FUZZ_EXPECT(unsetenv("EVOLUTION_API_KEY") == 0);
 }
 
@@ -44,8 +46,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     struct err e = ERR_INIT;
     const char *path = fuzz_file(0, data, n);
     size_t length;
+    bool exposed;
 
-    if (api_key_read(path, key, &e) < 0) {
+    if (api_key_read(path, key, &exposed, &e) < 0) {
         check_refused(&e, path);
         return 0;
     }

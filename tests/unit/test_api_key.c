@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -28,8 +29,9 @@ static void assert_key(const char *from, const char *wanted)
 {
     char key[API_KEY_SIZE];
     struct err e = ERR_INIT;
+    bool exposed;
 
-    assert_int_equal(api_key_read(from, key, &e), 0);
+    assert_int_equal(api_key_read(from, key, &exposed, &e), 0);
     assert_string_equal(key, wanted);
 }
 
@@ -37,8 +39,9 @@ static void assert_refused(const char *from, const char *why)
 {
     char key[API_KEY_SIZE];
     struct err e = ERR_INIT;
+    bool exposed;
 
-    assert_int_equal(api_key_read(from, key, &e), -1);
+    assert_int_equal(api_key_read(from, key, &exposed, &e), -1);
     assert_int_equal(e.status, EXIT_USAGE);
     assert_non_null(strstr(e.text, why));
     assert_non_null(strstr(e.text, from ? from : "EVOLUTION_API_KEY"));
@@ -82,6 +85,30 @@ static void the_file_is_one_line(void **state)
     assert_refused("/tmp", "could not read");
 }
 
+static void a_file_that_everybody_may_read_is_told(void **state)
+{
+    static const struct {
+        mode_t mode;
+        bool exposed;
+    } cases[] = {{0600, false}, {0400, false}, {0640, false}, {0660, false},
+                 {0644, true},  {0444, true},  {0604, true}};
+    char key[API_KEY_SIZE];
+    bool exposed;
+
+    (void)state;
+    write_file("geheim\n", 7);
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct err e = ERR_INIT;
+
+        assert_int_equal(chmod(path, cases[i].mode), 0);
+        exposed = !cases[i].exposed;
+        assert_int_equal(api_key_read(path, key, &exposed, &e), 0);
+        assert_string_equal(key, "geheim");
+        assert_int_equal(exposed, cases[i].exposed);
+    }
+    assert_int_equal(chmod(path, 0600), 0);
+}
+
 static void a_key_is_not_cut(void **state)
 {
     static const char *const ends[] = {"", "\n", "\r\n"};
@@ -93,10 +120,11 @@ static void a_key_is_not_cut(void **state)
     for (i = 0; i < COUNT_OF(ends); i++) {
         char key[API_KEY_SIZE];
         struct err e = ERR_INIT;
+        bool exposed;
 
         memcpy(text + API_KEY_SIZE - 1, ends[i], strlen(ends[i]));
         write_file(text, API_KEY_SIZE - 1 + strlen(ends[i]));
-        assert_int_equal(api_key_read(path, key, &e), 0);
+        assert_int_equal(api_key_read(path, key, &exposed, &e), 0);
         assert_int_equal(strlen(key), API_KEY_SIZE - 1);
         memset(text, 'k', sizeof text);
     }
@@ -134,6 +162,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_file_is_one_line),
+        cmocka_unit_test(a_file_that_everybody_may_read_is_told),
         cmocka_unit_test(a_key_is_not_cut),
         cmocka_unit_test(without_a_file_it_is_in_the_environment),
     };
