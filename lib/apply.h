@@ -131,4 +131,8 @@ int apply_run(struct store *s, const struct apply_options *o, struct correction 
  * a '?' for each that is not ASCII. */
 void apply_put_ascii(struct buf *b, struct slice text);
 
+/* Does a row hold what was to be written, be it with a '?' for each letter of its error
+ * text that is not ASCII, where the server's encoding lacks letters? */
+bool apply_holds(const struct store *s, const struct row_state *now, const struct row_state *after);
+
 #endif

@@ -32,6 +32,36 @@ void apply_put_ascii(struct buf *b, struct slice text)
     }
 }
 
+/* Is it what apply_put_ascii makes of the text? */
+static bool is_ascii_of(struct slice ascii, struct slice text)
+{
+    size_t at = 0;
+
+    for (size_t i = 0; i < text.n; i++) {
+        unsigned char c = (unsigned char)text.p[i];
+
+        if ((c & 0xc0) == 0x80)
+            continue;
+        if (at == ascii.n || ascii.p[at] != (c < 0x80 ? text.p[i] : '?'))
+            return false;
+        at++;
+    }
+    return at == ascii.n;
+}
+
+bool apply_holds(const struct store *s, const struct row_state *now, const struct row_state *after)
+{
+    struct row_state written = *after;
+
+    if (row_state_eq(now, after))
+        return true;
+    if (!now->error.p || !after->error.p || store_takes_any_text(s) ||
+        !is_ascii_of(now->error, after->error))
+        return false;
+    written.error = now->error;
+    return row_state_eq(now, &written);
+}
+
 static void put_ascii(struct buf *b, struct slice v)
 {
     uint32_t n = 0;
@@ -273,7 +303,7 @@ static int take_again(void *ctx, const struct store_row *now, struct err *e)
     if (!a->o->redecide) {
         if (row_state_eq(&now->state, &c->before))
             c->outcome = OUTCOME_PLANNED;
-        else if (row_state_eq(&now->state, &c->after))
+        else if (apply_holds(a->store, &now->state, &c->after))
             c->outcome = OUTCOME_MOOT;
         return 0;
     }

@@ -254,6 +254,13 @@ struct walk {
     bool refused;           /* some could not */
 };
 
+/* Does the row hold what an action leads to? What a revert restores was in the row as
+ * it is; a plan may have been written before in the letters that the encoding has. */
+static bool holds(const struct acting *w, const struct row_state *now, const struct row_state *to)
+{
+    return w->revert ? row_state_eq(now, to) : apply_holds(w->p->store, now, to);
+}
+
 static void walk_row(const struct acting *w, const struct store_row *row, uint32_t newest,
                      struct walk *k)
 {
@@ -274,12 +281,12 @@ static void walk_row(const struct acting *w, const struct store_row *row, uint32
         if (same && row_state_eq(&k->state, from)) {
             k->state = *to;
             k->changed = true;
-        } else if (!same || !row_state_eq(&k->state, to)) {
+        } else if (!same || !holds(w, &k->state, to)) {
             k->refused = true;
         }
     }
     /* It holds already what the last of them leads to. */
-    if (!k->changed && last && row_state_eq(&k->state, last) &&
+    if (!k->changed && last && holds(w, &k->state, last) &&
         slice_eq(row->message_id, action[newest].message_id))
         k->refused = false;
     k->changed = k->changed && !row_state_eq(&k->state, &row->state);

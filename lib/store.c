@@ -441,9 +441,8 @@ static bool is_ascii(struct slice s)
     return true;
 }
 
-/* Whether every id can be sent as text: a server of another encoding refuses
- * what it has no letters for. SQL_ASCII takes any bytes. */
-static bool takes_any_text(const struct store *s)
+/* SQL_ASCII takes any bytes. */
+bool store_takes_any_text(const struct store *s)
 {
     const char *encoding = pg_server_encoding(s->pg);
 
@@ -481,7 +480,7 @@ int store_find_rows(struct store *s, const struct slice *message_ids, size_t n, 
 {
     struct reading r = {.row = fn, .ctx = ctx};
 
-    if (takes_any_text(s))
+    if (store_takes_any_text(s))
         return find_some(s, message_ids, n, true, true, &r, e);
     if (find_some(s, message_ids, n, false, true, &r, e) != 0)
         return -1;

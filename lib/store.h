@@ -41,6 +41,10 @@ const char *store_note(const struct store *s, size_t i, bool health);
 const char *store_database(const struct store *s);  /* its name, for messages */
 const char *store_row_table(const struct store *s); /* of the contact rows, as SQL names it */
 
+/* Can every text be sent? A database of another encoding than UTF8 refuses the letters
+ * that it lacks. */
+bool store_takes_any_text(const struct store *s);
+
 /* The lock of writing runs, an advisory lock of the session: tried until `wait`
  * µs have passed; EXIT_LOCKED. Its key is the bytes "reconcil" as a bigint. */
 #define STORE_LOCK_KEY INT64_C(8243104023216089452)

@@ -12,6 +12,7 @@ import time
 
 import pytest
 
+import pg
 import tables
 import tool
 import world as worlds
@@ -576,26 +577,70 @@ def test_odd_texts_and_times_come_back(server, acts, tmp_path):
     assert everything(db) == written
 
 
-def test_texts_that_the_encoding_lacks_are_kept_as_they_were_written(server, acts, tmp_path):
+@pytest.fixture
+def failed(tmp_path):
+    """Three rows that failed, one with letters that LATIN1 lacks."""
     world = sightings(worlds.campaign_of(["sent"], count=3), status="ERROR")
     world.archives["a"] += worlds.line("loja", "M1", "ERROR", "2025-10-20T10:30:00Z",
                                        error="falhou \U0001F4A5 caf\u00e9")
     world.save(tmp_path)
+    return world
+
+
+@pytest.fixture
+def latin(server, failed):
+    """The rows that failed in a database of LATIN1."""
     maintenance = server.database("postgres")
     maintenance.sql("CREATE DATABASE latin TEMPLATE template0 ENCODING 'LATIN1' LOCALE 'C'")
     try:
-        import pg
         db = server.database("latin", "deployed")
         db.sql("SET client_encoding = 'UTF8';" + pg.schema("deployed") +
-               tables.write(db.naming, world.tenants, world.tables))
-        before = everything(db)
-        _, journal = acts.write(db, *OPEN, "a")
-        assert "falhou ? caf?" in [r["error_message"] for r in everything(db)]
-        done, report = acts.revert(db, journal)
-        assert done.status == 0 and report["messages"]["updated"] == 3, done
-        assert everything(db) == before
+               tables.write(db.naming, failed.tenants, failed.tables))
+        yield db
     finally:
         maintenance.sql("DROP DATABASE latin WITH (FORCE)")
+
+
+def test_texts_that_the_encoding_lacks_are_kept_as_they_were_written(latin, acts):
+    before = everything(latin)
+    _, journal = acts.write(latin, *OPEN, "a")
+    assert "falhou ? caf?" in [r["error_message"] for r in everything(latin)]
+    done, report = acts.revert(latin, journal)
+    assert done.status == 0 and report["messages"]["updated"] == 3, done
+    assert everything(latin) == before
+
+
+def test_a_plan_with_texts_that_the_encoding_lacks_is_carried_out_once(latin, acts):
+    acts.run(latin, "--plan-out", "p.gz", *OPEN, "a")
+    done, report = acts.apply(latin, "p.gz")
+    assert done.status == 0 and report["messages"]["updated"] == 3, done
+    written = everything(latin)
+    assert "falhou ? caf?" in [r["error_message"] for r in written]
+    for arguments in ([], ["-n"], ["--verify"]):
+        done, report = acts.apply(latin, "p.gz", *arguments)
+        messages = report["messages"]
+        assert done.status == 0 and everything(latin) == written, done
+        assert (messages["already_processed"], messages["conflicts"]) == (3, 0), done
+
+
+@pytest.mark.parametrize("error", ["falhou ? caf", "falhou ? caf??", "falhou ?? caf?", "", None])
+def test_other_texts_in_the_place_of_those_are_conflicts(latin, acts, error):
+    acts.run(latin, "--plan-out", "p.gz", *OPEN, "a")
+    assert acts.apply(latin, "p.gz")[0].status == 0
+    move(latin, "M1", "error_message = " + ("NULL" if error is None else "'%s'" % error))
+    done, report = acts.apply(latin, "p.gz")
+    messages = report["messages"]
+    assert (messages["already_processed"], messages["conflicts"]) == (2, 1), done
+
+
+def test_a_database_that_has_the_letters_holds_them_or_it_is_a_conflict(server, acts, failed):
+    db = failed.create(server, "deployed")
+    acts.run(db, "--plan-out", "p.gz", *OPEN, "a")
+    assert acts.apply(db, "p.gz")[0].status == 0
+    move(db, "M1", "error_message = 'falhou ? caf?'")
+    done, report = acts.apply(db, "p.gz")
+    messages = report["messages"]
+    assert (messages["already_processed"], messages["conflicts"]) == (2, 1), done
 
 
 def test_a_revert_that_breaks_the_order_of_counters_only_warns(server, acts, tmp_path):
