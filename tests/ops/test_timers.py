@@ -10,6 +10,7 @@ import subprocess
 
 import pytest
 
+import promtext
 import tool
 
 CRON = tool.ROOT / "cron"
@@ -74,10 +75,20 @@ def test_a_timer_goes_off_as_often_as_it_says(unit):
     assert (second - first).days == (7 if "replay" in unit else 1)
 
 
-def settings():
+METRICS = re.compile(r"^#([A-Z]+_METRICS=.*)$", re.MULTILINE)
+
+
+def text_of(name, metrics):
+    """A file of settings; metrics: with the "#" taken from the lines that name files of metrics."""
+    text = (CRON / name).read_text()
+    assert len(METRICS.findall(text)) == len(SERVICES)
+    return METRICS.sub(r"\1", text) if metrics else text
+
+
+def settings(metrics=False):
     """The variables of /etc/default/reconcile, as systemd reads them."""
     found = {}
-    for line in (CRON / "reconcile.default").read_text().splitlines():
+    for line in text_of("reconcile.default", metrics).splitlines():
         if line and not line.startswith("#"):
             name, value = line.split("=", 1)
             assert re.fullmatch("[A-Z_]+", name)
@@ -85,30 +96,33 @@ def settings():
     return found
 
 
-def unit_command(service, credentials, state):
+def unit_command(service, credentials, state, metrics=False):
     """ExecStart with its specifiers and variables put in, in the words that systemd would make."""
     text = (CRON / "systemd" / service).read_text()
+    variables = dict(re.findall("^Environment=([A-Z_]+)=(.*)$", text, re.MULTILINE))
+    variables.update(settings(metrics))
     words = []
     for word in re.search("^ExecStart=(.*)$", text, re.MULTILINE).group(1).split():
         if word.startswith("$") and not word.startswith("${"):
-            words += settings()[word[1:]].split()
-        else:
-            words.append(word.replace("${CREDENTIALS_DIRECTORY}", str(credentials)).replace("%S", str(state)))
+            words += variables[word[1:]].split()
+            continue
+        words.append(word.replace("${CREDENTIALS_DIRECTORY}", str(credentials)).replace("%S", str(state)))
         assert "%" not in words[-1]
     return words
 
 
-def cron_jobs():
-    """(schedule, user, command) of each job of the crontab, and its variables."""
+def cron_jobs(metrics=False):
+    """(schedule, user, words) of each job of the crontab, and its variables."""
     jobs, variables = [], {}
-    for line in (CRON / "crontab").read_text().splitlines():
+    for line in text_of("crontab", metrics).splitlines():
         if re.match(r"[A-Z]+[A-Z_]*=", line):
             name, value = line.split("=", 1)
             variables[name] = value
         elif line and not line.startswith("#"):
             assert "%" not in line.replace(r"\%", ""), "cron makes a line feed of it"
             fields = line.split(None, 6)
-            jobs.append((fields[:5], fields[5], fields[6].replace(r"\%", "%")))
+            command = re.sub(r"\$([A-Z_]+)", lambda v: variables.get(v.group(1), ""), fields[6])
+            jobs.append((fields[:5], fields[5], shlex.split(command.replace(r"\%", "%"))))
     return jobs, variables
 
 
@@ -132,7 +146,7 @@ def test_a_service_is_told_what_its_program_understands(service, tmp_path):
     assert words[0] in ("/usr/bin/replay", "/usr/bin/reconcile")
     assert "--apply" in words and "--lock-wait" in words and "--max-corrections" in words
     runs_as_far_as_the_database(words, tmp_path, {
-        k: v for k, v in settings().items() if not k.endswith("_OPTIONS")})
+        k: v for k, v in settings().items() if not k.endswith(("_OPTIONS", "_METRICS"))})
 
 
 def test_the_key_of_a_poll_is_a_credential():
@@ -145,26 +159,56 @@ def test_the_key_of_a_poll_is_a_credential():
 def test_cron_is_told_what_the_programs_understand(tmp_path):
     jobs, variables = cron_jobs()
     assert len(jobs) == len(SERVICES)
-    for schedule, user, command in jobs:
+    for schedule, user, words in jobs:
         assert user == "reconcile"
         for field, low, high in zip(schedule, (0, 0, 1, 1, 0), (59, 23, 31, 12, 7)):
             assert field == "*" or low <= int(field) <= high
-        command = command.replace("/etc/reconcile/api-key", str(tmp_path / "api-key"))
+        words = [w.replace("/etc/reconcile/api-key", str(tmp_path / "api-key")) for w in words]
         (tmp_path / "api-key").write_text("key\n")
-        words = shlex.split(command)
         runs_as_far_as_the_database(words, tmp_path, {
             k: v for k, v in variables.items() if k not in OF_CRON})
 
 
-def test_cron_and_systemd_do_the_same():
+@pytest.mark.parametrize("metrics", [False, True])
+def test_cron_and_systemd_do_the_same(metrics):
     def normal(words):
         return sorted(words[1:])
-    by_cron = [normal(shlex.split(command)) for _, _, command in cron_jobs()[0]]
-    by_systemd = [normal(unit_command(s, "/etc/reconcile", "/var/lib")) for s in SERVICES]
+    by_cron = [normal(words) for _, _, words in cron_jobs(metrics)[0]]
+    by_systemd = [normal(unit_command(s, "/etc/reconcile", "/var/lib", metrics)) for s in SERVICES]
     assert sorted(by_cron) == sorted(by_systemd)
+    assert all(("--metrics" in words) == metrics for words in by_cron)
     _, variables = cron_jobs()
     assert {k: v for k, v in variables.items() if k not in OF_CRON} == {
-        k: v for k, v in settings().items() if not k.endswith("_OPTIONS")}
+        k: v for k, v in settings().items() if not k.endswith(("_OPTIONS", "_METRICS"))}
+
+
+METRICS_DIRECTORY = "/var/lib/prometheus/node-exporter/"
+
+
+@pytest.mark.parametrize("how", ["cron"] + SERVICES)
+def test_metrics_are_a_line_to_be_uncommented_away(how, tmp_path):
+    (tmp_path / "api-key").write_text("key\n")
+    commands = ([words for _, _, words in cron_jobs(True)[0]] if how == "cron"
+                else [unit_command(how, tmp_path, tmp_path, True)])
+    written = set()
+    for words in commands:
+        words = [w.replace("/etc/reconcile/api-key", str(tmp_path / "api-key"))
+                 .replace(METRICS_DIRECTORY, str(tmp_path) + "/") for w in words]
+        runs_as_far_as_the_database(words, tmp_path, {
+            k: v for k, v in settings().items() if not k.endswith(("_OPTIONS", "_METRICS"))})
+        path = tmp_path / os.path.basename(words[words.index("--metrics") + 1])
+        name = os.path.basename(words[0])
+        run = promtext.Metrics(path, name if name == "replay" else " ".join([name, words[1]]))
+        assert run("last_run_exit_status") == FAILED
+        written.add(path)
+    assert len(written) == len(commands), "each has a file of its own"
+
+
+def test_the_units_may_write_their_metrics_and_bear_that_there_is_no_such_place():
+    common = (CRON / "systemd/reconcile-.service.d/10-common.conf").read_text()
+    assert "ReadWritePaths=-" + METRICS_DIRECTORY.rstrip("/") in common.splitlines()
+    for name in "reconcile.default", "crontab":
+        assert all(METRICS_DIRECTORY in line for line in METRICS.findall(text_of(name, False)))
 
 
 def test_statuses_that_leave_something_to_do_fail_the_unit():
