@@ -163,6 +163,57 @@ def test_the_package_enables_nothing_and_keeps_settings(package, tmp_path):
     assert postinst.count("deb-systemd-helper enable") == postinst.count("was-enabled")
 
 
+def purge(script, root, action="purge"):
+    """What the script says on stderr; DPKG_ROOT keeps it from the machine's own files."""
+    done = subprocess.run(["sh", str(script), action], stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, timeout=60,
+                          env=dict(os.environ, DPKG_ROOT=str(root)))
+    assert (done.returncode, done.stdout) == (0, b""), done
+    return done.stderr.decode()
+
+
+@pytest.fixture
+def used(tmp_path):
+    """A root directory in which the package was used."""
+    for name in ("etc/reconcile/api-key", "var/lib/reconcile/last-poll.txt",
+                 "var/lib/reconcile/last-audit.txt", "var/lib/reconcile/last-replay.txt",
+                 "var/lib/reconcile/journal-20261122T231226216Z-207721e1.jsonl.gz"):
+        path = tmp_path / "root" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("x")
+    return tmp_path / "root"
+
+
+POSTRM = tool.ROOT / "debian" / "reconcile.postrm"
+
+
+def test_purging_keeps_journals_and_keys_and_says_so(used):
+    said = purge(POSTRM, used)
+    assert files(used) == {"/etc/reconcile/api-key", "/var/lib/reconcile/"
+                           "journal-20261122T231226216Z-207721e1.jsonl.gz"}
+    assert said.splitlines() == ["reconcile: %s/%s is not empty and is kept" % (used, d)
+                                 for d in ("var/lib/reconcile", "etc/reconcile")]
+    for kept in "api-key", "journal*":
+        for path in used.rglob(kept):
+            path.unlink()
+    assert purge(POSTRM, used) == ""
+    assert not (used / "etc/reconcile").exists() and not (used / "var/lib/reconcile").exists()
+    assert purge(POSTRM, used) == "", "and nothing is there any more"
+
+
+@pytest.mark.parametrize("action", ["remove", "upgrade", "abort-install", "disappear"])
+def test_nothing_but_purging_takes_anything_away(used, action):
+    before = files(used)
+    assert purge(POSTRM, used, action) == "" and files(used) == before
+
+
+def test_the_package_purges_as_its_source_says(package, tmp_path):
+    run("dpkg-deb", "-e", package, tmp_path)
+    ours = POSTRM.read_text().replace("#DEBHELPER#\n", "")
+    assert (tmp_path / "postrm").read_text().startswith(ours)
+    assert stat.S_IMODE((tmp_path / "postrm").stat().st_mode) == 0o755
+
+
 def test_lintian_finds_nothing(package):
     lintian = tool.find("lintian")
     if not lintian:
