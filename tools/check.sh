@@ -50,6 +50,10 @@ build_all() {
     echo "no warnings"
 }
 
+# A sanitizer multiplies what everything takes; a limit is for what hangs.
+slower=1
+[ -z "${SANITIZE-}" ] || slower=4
+
 # Each prints nothing unless it fails; cmocka counts on stderr.
 unit_tests() {
     programs=0
@@ -61,7 +65,7 @@ unit_tests() {
         esac
         [ -e "tests/unit/${program##*/}.c" ] || continue
         programs=$((programs + 1))
-        timeout 300 "$program" >"$tmp/unit" 2>&1
+        timeout $((300 * slower)) "$program" >"$tmp/unit" 2>&1
         status=$?
         n=$(sed -n 's/.*\[==========\].* \([0-9][0-9]*\) test(s) run.*/\1/p' "$tmp/unit")
         tests=$((tests + ${n:-0}))
@@ -89,7 +93,7 @@ fuzz_inputs() {
         set -- "tests/fuzz/corpus/$name"/*
         targets=$((targets + 1))
         inputs=$((inputs + $#))
-        timeout 120 "$build/tests/fuzz/fuzz_$name" "$@" >"$tmp/fuzz" 2>&1
+        timeout $((120 * slower)) "$build/tests/fuzz/fuzz_$name" "$@" >"$tmp/fuzz" 2>&1
         status=$?
         if [ "$status" -ne 0 ]; then
             tail -n 50 "$tmp/fuzz"
@@ -122,7 +126,7 @@ system_tests() {
         set -- -p xdist.plugin -n "$(nproc)" --dist loadfile "$@"
     fi
     PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 PYTHONDONTWRITEBYTECODE=1 \
-        timeout --foreground 1800 "$python" -m pytest -q -p no:cacheprovider \
+        timeout --foreground $((1800 * slower)) "$python" -m pytest -q -p no:cacheprovider \
         --basetemp "$tmp/pytest" "$@"
 }
 
