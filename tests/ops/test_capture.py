@@ -85,8 +85,9 @@ def test_webhooks_are_kept_while_the_application_is_down(capture, application):
     application.start()
     assert capture.post(webhook(5)) == 200
     capture.settle(6)
-    assert capture.bodies() == [webhook(n) for n in range(6)]
-    assert [r["status"] for r in capture.records()] == [502] * 5 + [200]
+    # A worker logs when it has answered, and may be overtaken by another.
+    assert sorted(capture.bodies()) == sorted(webhook(n) for n in range(6))
+    assert sorted(r["status"] for r in capture.records()) == [200] + [502] * 5
     assert replay(capture, capture.dir)["input"]["status_events"] == 6
 
 
