@@ -24,6 +24,7 @@ step() {
     shift
     echo "== $name"
     since=$(date +%s)
+    echo 1 >"$tmp/status" # a step that is killed says nothing
     {
         "$@"
         echo $? >"$tmp/status"
