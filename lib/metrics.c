@@ -473,9 +473,8 @@ static int refuse_other(const char *path, const char *tool, const struct buf *be
 
     if (other.n == 0)
         return 0;
-    return err_set(e, status,
-                   "metrics file \"%s\" holds those of %.*s: %s needs a file of its own", path,
-                   (int)other.n, other.p, tool);
+    return err_set(e, status, "metrics file \"%s\" holds those of %.*s: %s needs a file of its own",
+                   path, (int)other.n, other.p, tool);
 }
 
 int metrics_check(const char *path, const char *tool, struct err *e)
