@@ -67,12 +67,16 @@ override INFLATE := $(INFLATE)
 
 PKGS := libcurl jansson libpq zlib $(if $(filter isal,$(INFLATE)),libisal)
 
+# The oldest that will do, for curl_multi_poll, json_string_length with JSON_ALLOW_NUL, and
+# PQconninfo.
+LEAST := libcurl >= 7.66.0 jansson >= 2.7 libpq >= 9.3
+
 # pkg-config runs when a recipe first needs its answer, not when this file is
 # read: on a bare machine `make check` has to install it first.
 PKG_CFLAGS = $(eval PKG_CFLAGS := $$(call PKG_ASK,--cflags))$(PKG_CFLAGS)
 PKG_LIBS = $(eval PKG_LIBS := $$(call PKG_ASK,--libs))$(PKG_LIBS)
-PKG_ASK = $(if $(shell $(PKG_CONFIG) --exists $(PKGS) && echo yes),$(shell $(PKG_CONFIG) $1 $(PKGS)),\
-	$(error $(PKG_CONFIG) does not find all of $(PKGS): "make deps" installs what is missing))
+PKG_ASK = $(if $(shell $(PKG_CONFIG) --exists --print-errors '$(LEAST)' $(PKGS) && echo yes),$(shell $(PKG_CONFIG) $1 $(PKGS)),\
+	$(error $(PKG_CONFIG) does not find all of $(PKGS), with $(LEAST): "make deps" installs what is missing))
 CMOCKA_CFLAGS = $(eval CMOCKA_CFLAGS := $$(shell $$(PKG_CONFIG) --cflags cmocka))$(CMOCKA_CFLAGS)
 CMOCKA_LIBS = $(eval CMOCKA_LIBS := $$(shell $$(PKG_CONFIG) --libs cmocka))$(CMOCKA_LIBS)
 

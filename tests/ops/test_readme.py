@@ -1,6 +1,8 @@
 """The two READMEs have the same structure, and lead to what is there."""
 
+import os
 import re
+import subprocess
 
 import pytest
 
@@ -34,6 +36,40 @@ def test_the_translation_has_the_structure_of_the_original():
     assert [b for b in blocks[0] if "make " not in b] == [b for b in blocks[1] if "make " not in b]
     options = [sorted(set(re.findall(r"--[a-z][a-z-]+", page))) for page in (original, translation)]
     assert options[0] == options[1]
+
+
+def least():
+    """The oldest version of each that will do, as those say that ask for it."""
+    make = re.search(r"^LEAST := (.*)$", (tool.ROOT / "Makefile").read_text(), re.MULTILINE).group(1)
+    found = {name: re.sub(r"^(\d+\.\d+)\.0$", r"\1", version)
+             for name, version in re.findall(r"(\w+) >= ([\d.]+)", make)}
+    code = (tool.ROOT / "lib" / "pgconn.c").read_text()
+    found["PostgreSQL"] = re.search(r"#define OLDEST_SERVER (\d+)", code).group(1)
+    return found
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_oldest_versions_are_those_that_are_asked_for(page):
+    said = re.findall(r"(\w+), (?:from|a partir da) ([\d.]+)", text(page))
+    wanted = least()
+    assert set(wanted) == {"libcurl", "jansson", "libpq", "PostgreSQL"}
+    assert {(name, version) for name, version in said if name != "systemd"} == set(wanted.items())
+    assert ("systemd", "247") in said and "systemd 247 or newer" in text("docs/operations.md")
+    units = tool.ROOT / "cron" / "systemd"
+    assert any("LoadCredential=" in u.read_text() for u in units.glob("*.service")), "systemd 247's"
+
+
+def test_the_runbook_names_the_oldest_server():
+    assert "PostgreSQL %s or newer" % least()["PostgreSQL"] in text("docs/operations.md")
+
+
+def test_a_library_that_is_too_old_is_named(tmp_path):
+    (tmp_path / "libcurl.pc").write_text("Name: libcurl\nDescription: old\nVersion: 7.65.3\n")
+    env = dict(os.environ, PKG_CONFIG_PATH=str(tmp_path))
+    done = subprocess.run(["make", "-C", str(tool.ROOT), "--no-print-directory", "lint-flags"],
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env, timeout=60)
+    assert done.returncode != 0
+    assert b"7.65.3" in done.stderr and b"libcurl >= 7.66.0" in done.stderr, done
 
 
 @pytest.mark.parametrize("page", PAGES)
