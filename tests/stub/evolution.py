@@ -632,8 +632,12 @@ class Stub:
                 self.log["list"].append(entry)
 
     def write_log(self):
+        """A client may have its answer before the thread that sent it comes to note it."""
         if not self.o.log:
             return
+        until = time.monotonic() + 2
+        while self.under_way and time.monotonic() < until:
+            time.sleep(0.01)
         with self.lock:
             self.log["list"].sort(key=lambda entry: entry["n"])
             with open(self.o.log + ".part", "w", encoding="utf-8") as f:
