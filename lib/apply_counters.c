@@ -75,6 +75,17 @@ static struct batch_campaign *campaign_find(const struct batch *b, struct ident 
     return NULL;
 }
 
+/* It would be told that all is well, run after run. */
+static int fail_counters(const struct applying *a, const struct batch_campaign *k, struct err *e)
+{
+    char id[IDENT_TEXT_SIZE];
+
+    return err_set(e, EXIT_FAILED,
+                   "could not write counters: campaign %s does not hold what was written to it, as "
+                   "a trigger changes it",
+                   ident_format(schema_kind(a->schema->campaign_id), k->id, id));
+}
+
 static int take_recount(void *ctx, const struct slice *v, size_t n, struct err *e)
 {
     struct recount *r = ctx;
@@ -95,7 +106,7 @@ static int take_recount(void *ctx, const struct slice *v, size_t n, struct err *
     k->written = pg_get_bool(v[6]);
     if (k->judged && breaks_order(&k->now) && !r->a->o->any_order)
         leave_alone(r->a, k->index);
-    return 0;
+    return pg_get_bool(v[7]) ? 0 : fail_counters(r->a, k, e);
 }
 
 static int recount(struct applying *a, struct batch *b, struct err *e)

@@ -1,6 +1,7 @@
 -- Counts campaigns that are locked, and writes the counters that differ; says
--- all counts, and which were written. A statement of its own after the locks:
--- so it sees whatever was committed before they were ours.
+-- all counts, which were written, and which campaigns hold their counts now, as a
+-- trigger may change or suppress what is written. A statement of its own after the
+-- locks: so it sees whatever was committed before they were ours.
 -- In psql: \set contacts public.campaigns_contact
 --          \set campaigns public.campaigns_campaign
 --          \set sent_count messages_sent
@@ -44,8 +45,16 @@ WITH counted AS (
            OR p.:read_count IS DISTINCT FROM k.read
            OR p.:failed_count IS DISTINCT FROM k.failed
            OR :total_differs)
-    RETURNING p.id
+    RETURNING p.id, p.:sent_count = k.sent AND p.:delivered_count = k.delivered
+                    AND p.:read_count = k.read AND p.:failed_count = k.failed
+                    AND NOT (:total_differs) AS holds
 )
-SELECT k.id, k.total, k.sent, k.delivered, k.read, k.failed, w.id IS NOT NULL
+SELECT k.id, k.total, k.sent, k.delivered, k.read, k.failed, w.id IS NOT NULL,
+       CASE WHEN w.id IS NOT NULL THEN w.holds
+            ELSE p.id IS NULL
+                 OR p.:sent_count = k.sent AND p.:delivered_count = k.delivered
+                    AND p.:read_count = k.read AND p.:failed_count = k.failed
+                    AND NOT (:total_differs) END
 FROM counted k
 LEFT JOIN written w ON w.id = k.id
+LEFT JOIN :campaigns p ON p.id = k.id

@@ -124,6 +124,9 @@ REFUSALS = {
     trigger(ROW, SECOND): (NO_TRIGGER, [ROW, "trigger"]),
     trigger(LOG, "RAISE EXCEPTION 'no such way';"): (NO_TRIGGER, ["log rows", "no such way"]),
     trigger(CAMPAIGN, "RAISE EXCEPTION 'no such way';"): (NO_TRIGGER, ["campaign", "no such way"]),
+    trigger(CAMPAIGN, "RETURN NULL;"): (NO_TRIGGER, ["counters", "trigger"]),
+    trigger(CAMPAIGN, "NEW.messages_read := 0; RETURN NEW;"):
+        (NO_TRIGGER, ["counters", "trigger"]),
     "ALTER TABLE campaigns_campaign ADD CONSTRAINT odd CHECK (messages_read < 5)":
         ("ALTER TABLE campaigns_campaign DROP CONSTRAINT odd", [CAMPAIGN, "odd"]),
     "ALTER TABLE campaigns_log ADD odd integer NOT NULL":
