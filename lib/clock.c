@@ -34,17 +34,14 @@ double clock_monotonic(void)
     return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
-/* Days since 1970-01-01 in the Gregorian calendar. Counted in eras of 400
- * years that begin on 1 March, so that a leap day is the last of its year. */
-static int64_t days_of(int64_t year, unsigned month, unsigned day)
+/* Days since 1970-01-01 in the Gregorian calendar. Years begin on 1 March, so that
+ * a leap day is the last of its year, and 400 too early, so that none is below 0. */
+static inline int64_t days_of(unsigned year, unsigned month, unsigned day)
 {
-    int64_t y = year - (month <= 2);
-    int64_t era = (y >= 0 ? y : y - 399) / 400;
-    unsigned year_of_era = (unsigned)(y - era * 400);
+    unsigned y = year + 400 - (month <= 2);
     unsigned day_of_year = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1;
-    unsigned day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
 
-    return era * 146097 + (int64_t)day_of_era - 719468;
+    return (int64_t)(y * 365 + y / 4 - y / 100 + y / 400 + day_of_year) - 719468 - 146097;
 }
 
 static void date_of(int64_t days, int64_t *year, unsigned *month, unsigned *day)
@@ -81,27 +78,64 @@ static inline bool two_digits(const char *s, unsigned *value)
     return tens <= 9 && ones <= 9;
 }
 
-static bool read_date(const char *s, int64_t *days)
+/* Eight bytes, the first of them lowest. */
+static inline uint64_t eight_bytes(const char *s)
 {
-    unsigned century, rest, month, day;
+    uint64_t w;
 
-    if (!two_digits(s, &century) || !two_digits(s + 2, &rest) || s[4] != '-' ||
-        !two_digits(s + 5, &month) || s[7] != '-' || !two_digits(s + 8, &day))
+    memcpy(&w, s, sizeof w);
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    w = __builtin_bswap64(w);
+#endif
+    return w;
+}
+
+/* Reads eight bytes at once that are to look like `form`, which has '0' for a digit. Of
+ * each pair of digits the byte of the first becomes their value. False: they do not. */
+static inline bool read_form(const char *s, const char form[8], uint64_t *pairs)
+{
+    const uint64_t each = UINT64_C(0x0101010101010101);
+    uint64_t like = eight_bytes(form);
+    uint64_t digit = like >> 4 & each & ~(like >> 3); /* '0' has bit 4 but not 3; - and : not so */
+    uint64_t w = eight_bytes(s) ^ like;
+    /* What a byte may be, 9 or 0, is raised to 0x7f at most: more reaches the bit 0x80. */
+    uint64_t raised = w + each * 0x7f - digit * 9;
+
+    *pairs = w * 10 + (w >> 8);
+    return ((w | raised) & each * 0x80) == 0;
+}
+
+static inline unsigned pair_at(uint64_t pairs, unsigned byte)
+{
+    return (unsigned)(pairs >> (8 * byte)) & 0xff;
+}
+
+static inline bool read_date(const char *s, int64_t *days)
+{
+    unsigned year, month, day;
+    uint64_t pairs;
+
+    if (!read_form(s, "0000-00-", &pairs) || !two_digits(s + 8, &day))
         return false;
-    if (month < 1 || month > 12 || day < 1 || day > days_in_month(century * 100 + rest, month))
+    year = pair_at(pairs, 0) * 100 + pair_at(pairs, 2);
+    month = pair_at(pairs, 5);
+    if (month < 1 || month > 12 || day < 1 || (day > 28 && day > days_in_month(year, month)))
         return false;
-    *days = days_of(century * 100 + rest, month, day);
+    *days = days_of(year, month, day);
     return true;
 }
 
 /* hh:mm:ss into seconds of the day. */
-static bool read_clock(const char *s, int64_t *seconds)
+static inline bool read_clock(const char *s, int64_t *seconds)
 {
     unsigned hour, minute, second;
+    uint64_t pairs;
 
-    if (!two_digits(s, &hour) || s[2] != ':' || !two_digits(s + 3, &minute) || s[5] != ':' ||
-        !two_digits(s + 6, &second))
+    if (!read_form(s, "00:00:00", &pairs))
         return false;
+    hour = pair_at(pairs, 0);
+    minute = pair_at(pairs, 3);
+    second = pair_at(pairs, 6);
     if (hour > 23 || minute > 59 || second > 60)
         return false;
     *seconds = (int64_t)hour * 3600 + minute * 60 + (second == 60 ? 59 : second);
@@ -129,6 +163,22 @@ static bool read_offset(const char *s, size_t n, int64_t *seconds, enum time_off
     return true;
 }
 
+/* The digits behind the point at *i, as microseconds; *i is then behind them. */
+static inline bool read_fraction(const char *s, size_t n, size_t *i, int64_t *us)
+{
+    static const int32_t unit[] = {1000000, 100000, 10000, 1000, 100, 10, 1};
+    size_t at = *i + 1, first = at;
+    unsigned value = 0, digit;
+
+    for (; at < n && at - first < 6 && (digit = (unsigned char)s[at] - (unsigned)'0') <= 9; at++)
+        value = value * 10 + digit;
+    *us = (int64_t)value * unit[at - first];
+    while (at < n && s[at] >= '0' && s[at] <= '9')
+        at++;
+    *i = at;
+    return at > first;
+}
+
 bool time_read(const char *s, size_t n, int64_t *us, enum time_offset *offset)
 {
     int64_t days, seconds, east, fraction = 0;
@@ -137,15 +187,8 @@ bool time_read(const char *s, size_t n, int64_t *us, enum time_offset *offset)
     if (n < 19 || !read_date(s, &days) || ((s[10] | 0x20) != 't' && s[10] != ' ') ||
         !read_clock(s + 11, &seconds))
         return false;
-    if (i < n && s[i] == '.') {
-        int64_t unit = US_PER_SECOND / 10;
-        size_t first = ++i;
-
-        for (; i < n && s[i] >= '0' && s[i] <= '9'; i++, unit /= 10)
-            fraction += (s[i] - '0') * unit;
-        if (i == first)
-            return false;
-    }
+    if (i < n && s[i] == '.' && !read_fraction(s, n, &i, &fraction))
+        return false;
     if (!read_offset(s + i, n - i, &east, offset))
         return false;
     *us = (days * DAY + seconds - east) * US_PER_SECOND + fraction;

@@ -112,6 +112,41 @@ static void other_text_is_no_time(void **state)
     assert_false(time_read("2026-11-01T12:00:00\0Z", 21, &us, &offset));
 }
 
+/* Every byte in every place of a date and a time of day, but for what makes another of them. */
+static void each_byte_of_a_time_counts(void **state)
+{
+    static const char form[] = "0000-00-00T00:00:00";
+    enum time_offset offset;
+    int64_t us;
+
+    (void)state;
+    for (size_t i = 0; i < strlen(form); i++) {
+        for (int c = 0; c < 256; c++) {
+            char text[] = "2011-11-11T11:11:11";
+            bool is_time = c == form[i] || (i == 10 && (c == 't' || c == ' '));
+
+            if (form[i] == '0') {
+                int digit = c - '0', tens = digit * 10 + 1;
+
+                is_time = c >= '0' && c <= '9';
+                if (i == 5)
+                    is_time = is_time && tens <= 12;
+                if (i == 6)
+                    is_time = is_time && digit <= 2;
+                if (i == 8)
+                    is_time = is_time && tens <= 30;
+                if (i == 11)
+                    is_time = is_time && tens <= 23;
+                if (i == 14 || i == 17)
+                    is_time = is_time && tens <= 59;
+            }
+            text[i] = (char)c;
+            if (time_read(text, strlen(form), &us, &offset) != is_time)
+                fail_msg("byte %zu is %d", i, c);
+        }
+    }
+}
+
 static void no_byte_beyond_n_is_read(void **state)
 {
     const char *text = "2026-11-01T12:00:00.123456+03:00";
@@ -414,6 +449,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(times_are_read),
         cmocka_unit_test(other_text_is_no_time),
+        cmocka_unit_test(each_byte_of_a_time_counts),
         cmocka_unit_test(no_byte_beyond_n_is_read),
         cmocka_unit_test(what_is_written_is_read_back),
         cmocka_unit_test(dates_agree_with_libc),
