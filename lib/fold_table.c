@@ -5,6 +5,7 @@
 
 #define CHUNK ((size_t)2 << 20) /* what a large page holds */
 #define SLOTS_MIN 64
+#define FAR 24         /* slots from the one whose entry is fetched to the one that is moved */
 #define OFFSET_BITS 13 /* of a place: offset within its block, in units of 8 bytes */
 #define PLACE_BITS 26  /* the rest of a slot is a tag */
 #define BLOCKS_MAX ((1u << (PLACE_BITS - OFFSET_BITS)) - 1)
@@ -227,6 +228,8 @@ int fold_table_reserve(struct fold_table *t, struct fold_pool *p, size_t n, stru
     if (!slot)
         return err_oom(e);
     for (i = 0; i < t->slots; i++) {
+        if (i + FAR < t->slots && t->slot[i + FAR])
+            __builtin_prefetch(at_place(t, place_of(t->slot[i + FAR])));
         if (t->slot[i]) {
             const struct fold_packed *x = at_place(t, place_of(t->slot[i]));
 
@@ -272,7 +275,7 @@ static struct fold_packed *find_entry(struct fold_table *t, struct fold_pool *p,
             continue;
         x = at_place(t, place_of(t->slot[s]));
         if (x->hash == k->hash && x->instance == k->instance && x->n == k->id.n &&
-            memcmp(x->id, k->id.p, k->id.n) == 0)
+            bytes_eq(x->id, k->id.p, k->id.n))
             return x;
     }
     if (k->id.n > UINT32_MAX / 2) {

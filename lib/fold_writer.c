@@ -13,14 +13,14 @@ struct pending {
     uint64_t record;
     uint32_t archive;
     uint32_t instance;
-    uint32_t hash;
     uint16_t n; /* bytes of the id */
     uint8_t what;
 };
 
 struct waiting {
-    size_t used; /* bytes */
-    unsigned n;  /* events */
+    size_t used;                /* bytes */
+    unsigned n;                 /* events */
+    uint32_t hash[PENDING_MAX]; /* of each */
     char bytes[PENDING_BYTES];
 };
 
@@ -97,7 +97,7 @@ static int find_instance(struct fold_writer *w, struct slice name, uint32_t *ind
 }
 
 /* p: an event that waits. Returns the next one. */
-static const char *read_pending(const char *p, struct fold_sight *s)
+static inline const char *read_pending(const char *p, uint32_t hash, struct fold_sight *s)
 {
     struct pending one;
 
@@ -106,7 +106,7 @@ static const char *read_pending(const char *p, struct fold_sight *s)
                              .record = one.record,
                              .archive = one.archive,
                              .instance = one.instance,
-                             .hash = one.hash,
+                             .hash = hash,
                              .what = one.what,
                              .id = {p + sizeof one, one.n}};
     return p + sizeof one + one.n;
@@ -118,7 +118,6 @@ static int flush(struct fold_writer *w, unsigned i, bool *full, struct err *e)
 {
     struct fold_table *t = &w->f->table[i];
     struct waiting *q = &w->waiting[i];
-    uint32_t hash[PENDING_MAX];
     const char *p = q->bytes;
     struct fold_sight s;
     int status = -1;
@@ -127,15 +126,12 @@ static int flush(struct fold_writer *w, unsigned i, bool *full, struct err *e)
     (void)pthread_mutex_lock(&t->lock);
     if (fold_table_reserve(t, &w->f->pool, q->n, e) < 0)
         goto out;
-    for (k = 0; k < q->n; k++) {
-        p = read_pending(p, &s);
-        hash[k] = s.hash;
-        fold_table_fetch_slot(t, s.hash);
-    }
     for (k = 0; k < q->n; k++)
-        fold_table_fetch_entry(t, hash[k]);
-    for (k = 0, p = q->bytes; k < q->n; k++) {
-        p = read_pending(p, &s);
+        fold_table_fetch_slot(t, q->hash[k]);
+    for (k = 0; k < q->n; k++)
+        fold_table_fetch_entry(t, q->hash[k]);
+    for (k = 0; k < q->n; k++) {
+        p = read_pending(p, q->hash[k], &s);
         if (fold_table_add(t, &w->f->pool, w->f->archives, &s, e) < 0)
             goto out;
     }
@@ -187,7 +183,6 @@ static int put(struct fold_writer *w, unsigned i, const struct fold_sight *s, st
                           .record = s->record,
                           .archive = s->archive,
                           .instance = s->instance,
-                          .hash = s->hash,
                           .n = (uint16_t)s->id.n,
                           .what = s->what};
 
@@ -197,7 +192,7 @@ static int put(struct fold_writer *w, unsigned i, const struct fold_sight *s, st
     memcpy(q->bytes + q->used, &one, sizeof one);
     memcpy(q->bytes + q->used + sizeof one, s->id.p, s->id.n);
     q->used += sizeof one + s->id.n;
-    q->n++;
+    q->hash[q->n++] = s->hash;
     return 0;
 }
 

@@ -9,6 +9,10 @@ static int add_minutes(struct histogram *h, int32_t minutes, uint64_t count)
 {
     size_t low = 0, high = h->n;
 
+    if (h->last < h->n && h->bucket[h->last].minutes == minutes) {
+        h->bucket[h->last].count += count;
+        return 0;
+    }
     while (low < high) {
         size_t mid = low + (high - low) / 2;
 
@@ -17,6 +21,7 @@ static int add_minutes(struct histogram *h, int32_t minutes, uint64_t count)
         else
             high = mid;
     }
+    h->last = low;
     if (low < h->n && h->bucket[low].minutes == minutes) {
         h->bucket[low].count += count;
         return 0;

@@ -19,11 +19,12 @@ struct histogram_bucket {
 struct histogram {
     struct histogram_bucket *bucket; /* sorted by minutes */
     size_t n, cap;
+    size_t last; /* where the last one was added */
 };
 
 #define HISTOGRAM_INIT                                                                             \
     {                                                                                              \
-        NULL, 0, 0                                                                                 \
+        NULL, 0, 0, 0                                                                              \
     }
 
 int histogram_add(struct histogram *h, int64_t us, uint64_t count); /* -1: no memory */
