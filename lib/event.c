@@ -136,17 +136,20 @@ static int read_error(struct reading *g, struct slice update_error, struct slice
 /* The message's id. 0 with p NULL: none that can be used. */
 static int read_id(struct reading *g, const struct slice *u, struct slice *id)
 {
-    const struct slice candidate[4] = {u[U_KEY_ID], u[U_KEYID], u[U_ID], u[U_MESSAGEID]};
+    static const uint8_t candidate[4] = {U_KEY_ID, U_KEYID, U_ID, U_MESSAGEID};
+    struct slice value;
     int i;
 
     *id = SLICE_NONE;
-    for (i = 0; i < 4 && !jwalk_is_text(candidate[i]); i++)
+    for (i = 0; i < 4 && !jwalk_is_text(u[candidate[i]]); i++)
         ;
     if (i == 4)
         return 0;
-    if (!jwalk_string(candidate[i], &g->r->id, id))
+    value = u[candidate[i]];
+    if (!jwalk_string(value, &g->r->id, id))
         return no_memory(g);
-    if (id->n > EVENT_ID_MAX || memchr(id->p, '\0', id->n))
+    /* A NUL has to be escaped. */
+    if (id->n > EVENT_ID_MAX || (id->p != value.p + 1 && memchr(id->p, '\0', id->n)))
         *id = SLICE_NONE;
     return 0;
 }
@@ -233,23 +236,18 @@ static int read_update(struct reading *g, const struct body *b, struct slice upd
 
 /* --- bodies --- */
 
-/* Is it messages.update, in any case, with '_' or '-' for the point? What the bit
- * 0x20 makes a lower-case letter is that letter. */
-static bool names_update(struct slice s)
+/* Is the string messages.update? Then its bytes are its text, as none is a backslash. */
+static int names_update(struct reading *g, struct slice value, bool *is)
 {
-    static const char word[] = "messages.update";
-    static const unsigned char all[8] = {0xff, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
-    const uint64_t bits = UINT64_C(0x2020202020202020);
-    uint64_t head, tail, want_head, want_tail, but_point;
+    struct slice s = {value.p + 1, value.n - 2};
 
-    if (s.n != sizeof word - 1 || (s.p[8] != '.' && s.p[8] != '_' && s.p[8] != '-'))
-        return false;
-    memcpy(&head, s.p, 8);
-    memcpy(&tail, s.p + 7, 8);
-    memcpy(&want_head, word, 8);
-    memcpy(&want_tail, word + 7, 8);
-    memcpy(&but_point, all, 8);
-    return (head | bits) == want_head && (((tail | bits) ^ want_tail) & but_point) == 0;
+    *is = s.n == JSON_UPDATE_LEN && json_names_update(s.p);
+    if (*is)
+        return 0;
+    if (!jwalk_string(value, &g->r->word, &s))
+        return no_memory(g);
+    *is = s.n == JSON_UPDATE_LEN && json_names_update(s.p);
+    return 0;
 }
 
 static void open_body(struct reading *g, const struct event_object *o, struct body *b)
@@ -305,13 +303,13 @@ static int take_updates(struct reading *g, const struct body *b, const struct ev
 static int read_body(struct reading *g, const struct event_object *o)
 {
     struct slice data = o->found[E_DATA];
-    struct slice event;
+    bool is_update;
     struct body b;
 
-    if (!jwalk_string(o->found[E_EVENT], &g->r->word, &event))
-        return no_memory(g);
+    if (names_update(g, o->found[E_EVENT], &is_update) < 0)
+        return -1;
     g->counts->bodies++;
-    if (!names_update(event)) {
+    if (!is_update) {
         g->counts->ignored++;
         return 0;
     }

@@ -1,5 +1,6 @@
 #include "event_time.h"
 
+#include "jsonbytes.h"
 #include "jwalk.h"
 
 #include <math.h>
@@ -63,14 +64,23 @@ int64_t event_datetime(struct slice value, struct buf *tmp)
     return scale_digits(event_digits_value(s), 1000);
 }
 
+/* Of a string. What reads as a time has no escape in it, so that its bytes are its text. */
+static bool read_time(struct slice value, struct buf *tmp, int64_t *us, enum time_offset *offset)
+{
+    struct slice s = {value.p + 1, value.n - 2};
+
+    if (time_read(s.p, s.n, us, offset))
+        return true;
+    return json_has_backslash(s.p, s.n) && jwalk_unescape(s, tmp, &s) &&
+           time_read(s.p, s.n, us, offset);
+}
+
 int64_t event_date_time(struct slice value, const struct zone *zone, struct buf *tmp)
 {
     enum time_offset offset;
-    struct slice s;
     int64_t us;
 
-    if (!value.p || !jwalk_is_text(value) || !jwalk_string(value, tmp, &s) ||
-        !time_read(s.p, s.n, &us, &offset))
+    if (!jwalk_is_text(value) || !read_time(value, tmp, &us, &offset))
         return TIME_NONE;
     if (offset != TIME_OFFSET_NUMERIC)
         us = zone_to_utc(zone, us);
@@ -118,9 +128,9 @@ int64_t event_received(struct slice value, struct buf *tmp)
 
         return from_double(rint(v >= 1e11 ? v * 1e3 : v * 1e6));
     }
-    if (!jwalk_is_text(value) || !jwalk_string(value, tmp, &s))
+    if (!jwalk_is_text(value))
         return TIME_NONE;
-    if (time_read(s.p, s.n, &us, &offset))
+    if (read_time(value, tmp, &us, &offset))
         return in_range(us) ? us : TIME_NONE;
-    return read_epoch_text(s);
+    return jwalk_string(value, tmp, &s) ? read_epoch_text(s) : TIME_NONE;
 }

@@ -1,4 +1,4 @@
-/* jsonbytes.h - what jsonscan.c and jwalk.c both ask of single bytes. */
+/* jsonbytes.h - what several readers of JSON ask of single bytes. */
 #ifndef RECONCILE_JSONBYTES_H
 #define RECONCILE_JSONBYTES_H
 
@@ -28,6 +28,26 @@ static inline int json_hex_digit(unsigned char c)
     c |= 0x20;
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
+
+/* Are the 15 bytes at p messages.update, in any case, with '_' or '-' for the point? What
+ * the bit 0x20 makes a lower-case letter is that letter. */
+static inline bool json_names_update(const char *p)
+{
+    static const char word[] = "messages.update";
+    static const unsigned char all[8] = {0xff, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
+    const uint64_t bits = UINT64_C(0x2020202020202020);
+    uint64_t head, tail, want_head, want_tail, but_point;
+
+    memcpy(&head, p, 8);
+    memcpy(&tail, p + 7, 8);
+    memcpy(&want_head, word, 8);
+    memcpy(&want_tail, word + 7, 8);
+    memcpy(&but_point, all, 8);
+    return (head | bits) == want_head && (((tail | bits) ^ want_tail) & but_point) == 0 &&
+           (p[8] == '.' || p[8] == '_' || p[8] == '-');
+}
+
+#define JSON_UPDATE_LEN 15
 
 /* Bytes of a string that need no look: not '"', '\\', a control or non-ASCII. */
 static inline size_t json_plain_run(const char *p, size_t n)

@@ -9,6 +9,7 @@
 #define RECONCILE_JWALK_H
 
 #include "buf.h"
+#include "jsonbytes.h"
 #include "slice.h"
 
 enum jwalk_type { JWALK_OBJECT, JWALK_ARRAY, JWALK_STRING, JWALK_NUMBER, JWALK_LITERAL };
@@ -25,13 +26,24 @@ void jwalk_find(struct slice object, const char *const *keys, size_t n, struct s
 /* Steps through an array: *pos starts at 0; false after the last element. */
 bool jwalk_next(struct slice array, size_t *pos, struct slice *element);
 
+/* Reads the inside of a string that has escapes, as jwalk_string does. */
+bool jwalk_unescape(struct slice inside, struct buf *tmp, struct slice *out);
+
 /* The bytes of a string value. Without escapes they are those between the
  * quotes; else they are written to tmp (cleared first). False without memory. */
-bool jwalk_string(struct slice value, struct buf *tmp, struct slice *out);
+static inline bool jwalk_string(struct slice value, struct buf *tmp, struct slice *out)
+{
+    *out = (struct slice){value.p + 1, value.n - 2};
+    return !json_has_backslash(out->p, out->n) || jwalk_unescape(*out, tmp, out);
+}
 
 /* The number as a double; value is a whole number token. */
 double jwalk_number(struct slice value);
 
-bool jwalk_is_text(struct slice value); /* there, and a string of at least one character */
+/* Is the value there, and a string of at least one character? */
+static inline bool jwalk_is_text(struct slice value)
+{
+    return value.p && value.p[0] == '"' && value.n > 2;
+}
 
 #endif

@@ -1,5 +1,6 @@
 #include "records.h"
 
+#include "jsonbytes.h"
 #include "jsonscan.h"
 
 #include <stdlib.h>
@@ -125,26 +126,6 @@ static void give(struct records *r, struct record *rec, enum record_kind kind, s
 
 /* --- the lines that cannot concern us --- */
 
-static bool is_update_at(const char *p)
-{
-    static const char word[] = "messages.update";
-    size_t i;
-
-    for (i = 0; i < sizeof word - 1; i++) {
-        char c = p[i];
-
-        if (i == 8) {
-            if (c != '.' && c != '_' && c != '-')
-                return false;
-        } else if ((c | 0x20) != word[i]) {
-            return false;
-        }
-    }
-    return true;
-}
-
-#define WORD_LEN 15 /* of messages.update */
-
 /* Searches from p on for \u, messages.update in any case, or the line feed
  * that ends the line. True: one of the first two, which concern us. False:
  * *lf is the line feed, or NULL where the end comes before. Behind it are NULs. */
@@ -178,7 +159,7 @@ static bool concerns(const char *p, const char *end, const char **lf)
             return true;
         for (hits = (unsigned)_mm_movemask_epi8(word); hits; hits &= hits - 1) {
             /* no line feed is part of the word, so none lies within one */
-            if (is_update_at(p + (unsigned)__builtin_ctz(hits)) &&
+            if (json_names_update(p + (unsigned)__builtin_ctz(hits)) &&
                 !(feed_mask & ((1u << __builtin_ctz(hits)) - 1)))
                 return true;
         }
@@ -193,7 +174,7 @@ static bool concerns(const char *p, const char *end, const char **lf)
             *lf = p;
             return false;
         }
-        if ((p[0] == '\\' && p[1] == 'u') || is_update_at(p))
+        if ((p[0] == '\\' && p[1] == 'u') || json_names_update(p))
             return true;
     }
     *lf = NULL;
@@ -213,7 +194,8 @@ static int unread_line(struct records *r, struct record *rec, struct err *e)
         int more;
 
         /* What began in the bytes seen before may end only now. */
-        if (concerns(p + (seen > WORD_LEN ? seen - WORD_LEN : 0), r->data + r->end, &lf))
+        if (concerns(p + (seen > JSON_UPDATE_LEN ? seen - JSON_UPDATE_LEN : 0), r->data + r->end,
+                     &lf))
             return 0;
         seen = n = lf ? (size_t)(lf - p) : r->end - r->pos;
         if (n > r->max + 1)

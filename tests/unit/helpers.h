@@ -100,6 +100,35 @@ static inline void gen_escape(struct rng *r, struct buf *b, bool key)
     }
 }
 
+/* A string of several blocks, whatever a block is: plain runs of any length, and escapes
+ * and what is not ASCII, alone or many together. */
+static inline void gen_long_string(struct rng *r, struct buf *b)
+{
+    static const char *const odd[] = {"\\\"",
+                                      "\\\\",
+                                      "\\/",
+                                      "\\n",
+                                      "\\t",
+                                      "\\u00e9",
+                                      "\\ud83d\\ude00",
+                                      "\xC3\xA9",
+                                      "\xF0\x9F\x98\x80"};
+    bool common = rng_one_in(r, 2); /* no more than a body that is a string mostly has */
+    unsigned pieces = rng_below(r, 24);
+
+    buf_addc(b, '"');
+    while (pieces-- > 0) {
+        unsigned run = rng_below(r, rng_one_in(r, 4) ? 80 : 12);
+
+        while (run-- > 0)
+            buf_addc(b, (char)('a' + rng_below(r, 26)));
+        do
+            buf_adds(b, odd[rng_below(r, common ? 4 : (unsigned)COUNT_OF(odd))]);
+        while (rng_one_in(r, 4));
+    }
+    buf_addc(b, '"');
+}
+
 /* A string with its quotes; a key may hold no NUL. */
 static inline void gen_string(struct rng *r, struct buf *b, bool key)
 {

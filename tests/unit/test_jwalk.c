@@ -220,6 +220,30 @@ static void a_walk_finds_what_jansson_finds(void **state)
 }
 
 /* Each value is its token, whatever surrounds it, so it can be read again. */
+/* As in a body that is a string: escapes on every place of a block, one after another too. */
+static void long_strings_are_read_as_jansson_reads_them(void **state)
+{
+    struct rng r = {13};
+    struct buf b = BUF_INIT;
+
+    (void)state;
+    for (int i = 0; i < CASES(60000); i++) {
+        struct slice text;
+        json_t *v;
+
+        buf_clear(&b);
+        buf_addc(&b, '[');
+        gen_long_string(&r, &b);
+        buf_addc(&b, ']');
+        v = load(&b);
+        text = copy_of(&b);
+        same_value(text, v);
+        free((void *)(uintptr_t)text.p);
+        json_decref(v);
+    }
+    buf_release(&b);
+}
+
 static void a_value_found_is_a_text_of_its_own(void **state)
 {
     static const char *const wanted[] = {"a"};
@@ -326,6 +350,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_walk_finds_what_jansson_finds),
+        cmocka_unit_test(long_strings_are_read_as_jansson_reads_them),
         cmocka_unit_test(a_value_found_is_a_text_of_its_own),
         cmocka_unit_test(a_key_is_found_with_every_character_escaped),
         cmocka_unit_test(an_array_is_stepped_through_whatever_its_size),
