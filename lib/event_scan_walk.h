@@ -29,13 +29,15 @@
 
 static inline uint64_t odd_bytes(const char *p)
 {
+    /* By the low half of a byte: the one that it may be, '"' or '\\'. */
+    const __m256i by_half = _mm256_broadcastsi128_si256(
+        _mm_setr_epi8(1, 0, '"', 0, 0, 0, 0, 0, 0, 0, 0, 0, '\\', 0, 0, 0));
     __m256i v = _mm256_loadu_si256((const __m256i *)(const void *)p);
     /* signed: bytes from 0x80 are below 0x20 too */
     __m256i low = _mm256_cmpgt_epi8(_mm256_set1_epi8(0x20), v);
-    __m256i quote = _mm256_cmpeq_epi8(v, _mm256_set1_epi8('"'));
-    __m256i backslash = _mm256_cmpeq_epi8(v, _mm256_set1_epi8('\\'));
+    __m256i mark = _mm256_cmpeq_epi8(v, _mm256_shuffle_epi8(by_half, v));
 
-    return (uint32_t)_mm256_movemask_epi8(_mm256_or_si256(low, _mm256_or_si256(quote, backslash)));
+    return (uint32_t)_mm256_movemask_epi8(_mm256_or_si256(low, mark));
 }
 
 #elif defined(__SSE2__)
@@ -96,6 +98,18 @@ static inline uint64_t odd_ahead(const char *p)
     return odd_bytes(p) | odd_bytes(p + 32) << 32;
 }
 
+/* Those of the 64 that are c. */
+static inline uint64_t bytes_equal(const char *p, char c)
+{
+    const __m256i *v = (const __m256i *)(const void *)p;
+    __m256i all = _mm256_set1_epi8(c);
+    uint32_t low = (uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(_mm256_loadu_si256(v), all));
+
+    return low | (uint64_t)(uint32_t)_mm256_movemask_epi8(
+                     _mm256_cmpeq_epi8(_mm256_loadu_si256(v + 1), all))
+                     << 32;
+}
+
 #elif defined(__SSE2__)
 #define AHEAD 64
 
@@ -103,6 +117,21 @@ static inline uint64_t odd_ahead(const char *p)
 {
     return odd_bytes(p) | odd_bytes(p + 16) << 16 | odd_bytes(p + 32) << 32 |
            odd_bytes(p + 48) << 48;
+}
+
+/* Those of the 64 that are c. */
+static inline uint64_t bytes_equal(const char *p, char c)
+{
+    const __m128i *v = (const __m128i *)(const void *)p;
+    uint64_t equal = 0;
+    unsigned i;
+
+    for (i = 0; i < 4; i++) {
+        __m128i here = _mm_cmpeq_epi8(_mm_loadu_si128(v + i), _mm_set1_epi8(c));
+
+        equal |= (uint64_t)(unsigned)_mm_movemask_epi8(here) << (16 * i);
+    }
+    return equal;
 }
 
 #else
@@ -179,10 +208,44 @@ static inline const char *skip_utf8(const char *p)
     return n > 0 ? p + n : NULL;
 }
 
+#if AHEAD > 0
+
+/* Goes over the blocks of a string that hold no more than plain bytes and the escapes that
+ * are most common: of a quote, of '/', of a line feed. Returns the closing quote, or where
+ * a block begins that holds something else, never an escaped byte. A body that is a string
+ * has an escape every ten bytes, and nothing is harder to foresee than where. */
+static const char *skip_escapes(const char *p)
+{
+    uint64_t first = 0; /* 1: the first byte of the block is escaped */
+
+    for (;; p += AHEAD) {
+        uint64_t quotes = bytes_equal(p, '"'), backslashes = bytes_equal(p, '\\');
+        uint64_t escaped = backslashes << 1 | first;
+        uint64_t common = quotes | bytes_equal(p, '/') | bytes_equal(p, 'n');
+        uint64_t ends = quotes & ~escaped;
+
+        if ((odd_ahead(p) & ~(quotes | backslashes)) != 0 || (escaped & ~common) != 0)
+            return p - first;
+        if (ends)
+            return p + __builtin_ctzll(ends);
+        first = backslashes >> (AHEAD - 1);
+    }
+}
+
+#else
+
+static inline const char *skip_escapes(const char *p)
+{
+    return p;
+}
+
+#endif
+
 /* The closing quote of a string that has more than plain bytes from p on, or
  * NULL. An escape of two bytes is stepped over within its block. */
 static const char *end_of_odd_string(const char *p)
 {
+    p = skip_escapes(p);
     for (;;) {
         uint64_t odd = odd_bytes(p);
         const char *next = p + BLOCK;
@@ -288,14 +351,19 @@ struct member {
     const char *value;
 };
 
-/* p: at the opening quote of a key. False unless the key is plain and a colon and
- * a value follow. */
-INLINE bool read_member(struct member *m, const char *p)
+/* p: at the opening quote of a key. */
+INLINE void look_ahead(struct member *m, const char *p)
 {
-    const char *end;
-
     m->key = p + 1;
     m->odd = odd_ahead(m->key);
+}
+
+/* Reads on from what look_ahead found. False unless the key is plain and a colon and
+ * a value follow. */
+INLINE bool read_member(struct member *m)
+{
+    const char *p, *end;
+
     end = m->odd ? m->key + __builtin_ctzll(m->odd) : find_odd(m->key + AHEAD);
     if (*end != '"')
         return false;
@@ -348,7 +416,10 @@ open:
         goto close;
 member:
     if (kinds & 1) {
-        if (*p != '"' || !read_member(&m, p))
+        if (*p != '"')
+            return NULL;
+        look_ahead(&m, p);
+        if (!read_member(&m))
             return NULL;
         p = m.value;
     }
@@ -383,16 +454,19 @@ close:
 
 #define KEY_SLOTS 32
 #define KEY_BYTES 16
-#define KEY_NONE 31 /* a slot of its own for all other members */
 
+/* Where there is no key all is 0, which no text fits: it would have to be NULs. */
 struct key {
-    char text[KEY_BYTES];
-    uint8_t n, member;
+    char text[KEY_BYTES]; /* the closing quote included, so that its length fits too */
+    uint32_t n;           /* bytes of it */
+    uint32_t behind;      /* a bit for each of KEY_BYTES that is not of the text */
+    uint32_t member;
+    uint32_t bit; /* of the member */
 };
 
 #define KEY(text, member)                                                                          \
     {                                                                                              \
-        text, sizeof(text) - 1, member                                                             \
+        text "\"", sizeof(text), (0xffffu << sizeof(text)) & 0xffffu, member, 1u << (member)       \
     }
 
 /* By slot: no two keys of a table have the same. tests/unit/test_event_scan.c
@@ -442,39 +516,100 @@ static const struct key inner_keys[KEY_SLOTS] = {
     [SLOT('e', 'r', 5)] = KEY("error", U_INNER_ERROR),
 };
 
-/* Are the n bytes at p the key's? At least 16 can be read from p. */
-static inline bool is_key(const struct key *k, const char *p)
+/* Do the bytes at p begin with the key? At least 16 can be read from p. */
+INLINE bool is_key(const struct key *k, const char *p)
 {
 #if defined(__SSE2__)
     __m128i a = _mm_loadu_si128((const __m128i *)(const void *)p);
     __m128i b = _mm_loadu_si128((const __m128i *)(const void *)k->text);
     unsigned same = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(a, b));
 
-    return (~same & ((1u << k->n) - 1)) == 0;
+    return (same | k->behind) == 0xffffu;
 #else
-    return memcmp(p, k->text, k->n) == 0;
+    return k->n > 0 && memcmp(p, k->text, k->n) == 0;
 #endif
 }
 
-/* Which member of the table is the key of n bytes at p? KEY_NONE: none. */
-INLINE unsigned find_key(const struct key *keys, const char *p, size_t n)
-{
-    const struct key *k = &keys[key_slot((unsigned char)p[0], (unsigned char)p[1], n)];
+/* The members of an object that are asked for, as they are found. */
+struct notes {
+    const struct key *keys;
+    struct slice *found; /* by member */
+    uint32_t seen;       /* a bit for each member */
+    uint32_t twice;      /* those that came again: the last one would win */
+};
 
-    return k->n == n && n > 0 && is_key(k, p) ? k->member : KEY_NONE;
+/* Which key are the n bytes at p, which a quote follows? NULL: none that is asked for. */
+INLINE const struct key *find_key(const struct notes *o, const char *p, size_t n)
+{
+    const struct key *k = &o->keys[key_slot((unsigned char)p[0], (unsigned char)p[1], n)];
+
+    return is_key(k, p) ? k : NULL;
+}
+
+INLINE void note(struct notes *o, const struct key *k, const char *value, const char *end)
+{
+    if (!k)
+        return;
+    o->twice |= o->seen & k->bit;
+    o->seen |= k->bit;
+    o->found[k->member] = (struct slice){value, (size_t)(end - value)};
+}
+
+/* What a walk that reached p, behind the object's end, has come to. */
+INLINE const char *end_notes(const struct notes *o, const char *p)
+{
+    return o->twice ? NULL : p;
+}
+
+/* A member whose value is a plain string, all of it ahead: most are. Returns what
+ * next_member would, or NULL where all is not so simple. */
+INLINE const char *pass_string(struct notes *o, const struct member *m, bool *last)
+{
+    uint64_t behind_key = m->odd & (m->odd - 1);
+    uint64_t behind_open = behind_key & (behind_key - 1);
+    const char *key_end, *value, *end, *next;
+
+    if (AHEAD == 0 || behind_open == 0)
+        return NULL;
+    key_end = m->key + __builtin_ctzll(m->odd);
+    if (memcmp(key_end, "\":\"", 3) == 0)
+        value = key_end + 2;
+    else if (memcmp(key_end, "\": \"", 4) == 0)
+        value = key_end + 3;
+    else
+        return NULL;
+    end = m->key + __builtin_ctzll(behind_open);
+    if (memcmp(end, "\",\"", 3) == 0)
+        next = end + 2;
+    else if ((*last = memcmp(end, "\"}", 2) == 0))
+        next = end + 1;
+    else if (memcmp(end, "\", \"", 4) == 0)
+        next = end + 3;
+    else
+        return NULL;
+    note(o, find_key(o, m->key, (size_t)(key_end - m->key)), value, end + 1);
+    return next;
 }
 
 /* memset to 0, for few hundred bytes, a multiple of 16: compilers make a string
  * instruction of it that takes longer than all of a short record. */
-static inline void clear(void *p, size_t n)
+INLINE void clear(void *p, size_t n)
 {
 #if defined(__SSE2__)
     char *to = p;
-    size_t i;
+    size_t i = 0;
 
-    for (i = 0; i < n; i += 16) {
-        _mm_storeu_si128((__m128i *)(void *)(to + i), _mm_setzero_si128());
+#if defined(__AVX2__)
+#pragma GCC unroll 16
+    for (; i + 32 <= n; i += 32) {
+        _mm256_storeu_si256((__m256i *)(void *)(to + i), _mm256_setzero_si256());
         __asm__ volatile("" : : : "memory"); /* or it becomes memset again */
+    }
+#endif
+#pragma GCC unroll 32
+    for (; i < n; i += 16) {
+        _mm_storeu_si128((__m128i *)(void *)(to + i), _mm_setzero_si128());
+        __asm__ volatile("" : : : "memory");
     }
 #else
     memset(p, 0, n);
@@ -519,65 +654,67 @@ static inline const char *first_member(const char *p, bool *end)
     return *end || *p == '"' ? p : NULL;
 }
 
-/* Notes a value; NULL where the member was there before. */
-INLINE const char *note(struct slice *found, unsigned member, const char *value, const char *end)
-{
-    if (!end)
-        return NULL;
-    if (member == KEY_NONE)
-        return end;
-    if (found[member].p)
-        return NULL; /* the last one would win */
-    found[member] = (struct slice){value, (size_t)(end - value)};
-    return end;
-}
-
 /* An object whose members are all noted in passing: key, or update. */
-static inline const char *walk_flat(const char *p, const struct key *keys, struct slice *found)
+INLINE const char *walk_flat(const char *p, struct notes o)
 {
     struct member m;
     bool end;
 
     p = first_member(p, &end);
     while (p && !end) {
-        if (!read_member(&m, p))
+        const char *next;
+
+        look_ahead(&m, p);
+        next = pass_string(&o, &m, &end);
+        if (next) {
+            p = next;
+            continue;
+        }
+        if (!read_member(&m) || !(p = skip_value(&m)))
             return NULL;
-        p = note(found, find_key(keys, m.key, m.n), m.value, skip_value(&m));
-        if (p)
-            p = next_member(p, &end);
+        note(&o, find_key(&o, m.key, m.n), m.value, p);
+        p = next_member(p, &end);
     }
-    return p ? p + 1 : NULL;
+    return p ? end_notes(&o, p + 1) : NULL;
 }
 
 /* p: the '{' of an object in data. Returns what follows it, or NULL. */
 static const char *walk_update(struct event_scan *s, const char *p)
 {
-    struct event_update *u;
+    struct notes o = {.keys = update_keys};
     struct member m;
     bool end;
 
     if (s->updates == EVENT_SCAN_UPDATES)
         return NULL;
-    u = &s->update[s->updates++];
-    clear(u, sizeof *u);
+    o.found = s->update[s->updates].found;
+    clear(&s->update[s->updates++], sizeof s->update[0]);
     p = first_member(p, &end);
     while (p && !end) {
-        unsigned member;
+        const char *next;
+        const struct key *k;
 
-        if (!read_member(&m, p))
+        look_ahead(&m, p);
+        next = pass_string(&o, &m, &end);
+        if (next) {
+            p = next;
+            continue;
+        }
+        if (!read_member(&m))
             return NULL;
-        member = find_key(update_keys, m.key, m.n);
-        if (member == U_KEY && *m.value == '{')
-            p = walk_flat(m.value, key_keys, u->found);
-        else if (member == U_UPDATE && *m.value == '{')
-            p = walk_flat(m.value, inner_keys, u->found);
+        k = find_key(&o, m.key, m.n);
+        if (k && k->member == U_KEY && *m.value == '{')
+            p = walk_flat(m.value, (struct notes){key_keys, o.found, 0, 0});
+        else if (k && k->member == U_UPDATE && *m.value == '{')
+            p = walk_flat(m.value, (struct notes){inner_keys, o.found, 0, 0});
         else
             p = skip_value(&m);
-        p = note(u->found, member, m.value, p);
-        if (p)
-            p = next_member(p, &end);
+        if (!p)
+            return NULL;
+        note(&o, k, m.value, p);
+        p = next_member(p, &end);
     }
-    return p ? p + 1 : NULL;
+    return p ? end_notes(&o, p + 1) : NULL;
 }
 
 /* p: the '[' of data. Every element is to be an object. */
@@ -621,28 +758,39 @@ static inline const char *walk_member(struct event_scan *s, struct event_object 
  * are objects to note. */
 static const char *walk_object(struct event_scan *s, const char *p, const struct event_object **at)
 {
-    struct event_object *o;
+    struct notes o = {.keys = object_keys};
+    struct event_object *object;
     struct member m;
     bool end;
 
     if (s->objects == EVENT_SCAN_OBJECTS)
         return NULL;
-    o = &s->object[s->objects++];
-    clear(o, sizeof *o);
-    o->walked = true;
-    *at = o;
+    object = &s->object[s->objects++];
+    clear(object, sizeof *object);
+    object->walked = true;
+    o.found = object->found;
+    *at = object;
     p = first_member(p, &end);
     while (p && !end) {
-        unsigned member;
+        const char *next;
+        const struct key *k;
 
-        if (!read_member(&m, p))
+        look_ahead(&m, p);
+        next = pass_string(&o, &m, &end);
+        if (next) {
+            p = next;
+            continue;
+        }
+        if (!read_member(&m))
             return NULL;
-        member = find_key(object_keys, m.key, m.n);
-        p = note(o->found, member, m.value, walk_member(s, o, member, &m));
-        if (p)
-            p = next_member(p, &end);
+        k = find_key(&o, m.key, m.n);
+        p = k ? walk_member(s, object, k->member, &m) : skip_value(&m);
+        if (!p)
+            return NULL;
+        note(&o, k, m.value, p);
+        p = next_member(p, &end);
     }
-    return p ? p + 1 : NULL;
+    return p ? end_notes(&o, p + 1) : NULL;
 }
 
 _Static_assert(sizeof(struct event_object) % 16 == 0 && sizeof(struct event_update) % 16 == 0,

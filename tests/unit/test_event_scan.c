@@ -172,6 +172,31 @@ static void strings_may_end_anywhere(void **state)
         }
 }
 
+/* Whole, broken by a byte or cut, and with another string behind. */
+static void long_strings_are_read_alike(void **state)
+{
+    struct rng r = {17};
+    struct buf b = BUF_INIT;
+
+    (void)state;
+    for (int i = 0; i < CASES(60000); i++) {
+        buf_clear(&b);
+        buf_adds(&b, "{\"event\":\"messages.update\",\"instance\":");
+        gen_long_string(&r, &b);
+        buf_adds(&b, rng_one_in(&r, 2) ? ",\"error\":" : ", \"error\": ");
+        gen_long_string(&r, &b);
+        buf_adds(&b, ",\"data\":{\"keyId\":\"x\",\"status\":3}}");
+        assert_int_equal(look(b.data, b.len), b.len);
+        if (rng_one_in(&r, 2))
+            b.data[rng_below(&r, (unsigned)b.len)] = "\"\\n/u\x01\x80}"[rng_below(&r, 8)];
+        else
+            b.len = rng_below(&r, (unsigned)b.len);
+        if (b.len > 0 && b.data[0] == '{')
+            (void)look(b.data, b.len);
+    }
+    buf_release(&b);
+}
+
 static void change(struct rng *r, struct buf *b)
 {
     static const char bytes[] = "\"\\{}[]:,0e.-ntfu \n\x01\x80\xC3\xA3\xED\xF0";
@@ -241,6 +266,7 @@ int main(void)
         cmocka_unit_test(a_cut_record_is_left_alone),
         cmocka_unit_test(nesting_has_an_end),
         cmocka_unit_test(strings_may_end_anywhere),
+        cmocka_unit_test(long_strings_are_read_alike),
         cmocka_unit_test(changed_records_are_read_alike),
     };
 
