@@ -98,12 +98,13 @@ def test_a_run_that_is_ended_tells_how_to_undo_what_it_wrote(ten, acts, quiet):
 
 @pytest.mark.parametrize("form", ["json", "text"])
 def test_a_run_that_fails_behind_its_writing_tells_how_to_undo_it(ten, acts, form):
-    """Somebody keeps the counters as they are; a report for programs names no command."""
+    """Somebody puts the counters back as it commits; a report for programs names no command."""
     before = everything(ten)
     ten.sql("CREATE FUNCTION again() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN"
-            " NEW.messages_read := 1; RETURN NEW; END';"
-            "CREATE TRIGGER again BEFORE UPDATE ON %s FOR EACH ROW"
-            " EXECUTE FUNCTION again()" % ten.naming.campaign)
+            " UPDATE public.%s SET messages_read = 1 WHERE id = NEW.id; RETURN NULL; END';"
+            "CREATE CONSTRAINT TRIGGER again AFTER UPDATE ON %s DEFERRABLE INITIALLY DEFERRED"
+            " FOR EACH ROW WHEN (NEW.messages_read <> 1) EXECUTE FUNCTION again()"
+            % (ten.naming.campaign, ten.naming.campaign))
     done = acts.run(ten, "--apply", "--verify", "-q", "--format", form, "-o", "r", *OPEN, "a")
     assert done.status == 4 and "verification failed" in done.said, done
     assert_undone_as_told(ten, acts, done, before)
