@@ -24,15 +24,19 @@ struct api_ask {
 
 /* Paging through findMessages. */
 struct api_window {
-    struct buf span;     /* the filter of every request, JSON */
-    int64_t *read_as;    /* per page, from 0: the total it was last read with; -1: to be read */
-    int64_t pages, cap;  /* as known now; of read_as */
-    int64_t total;       /* as the latest answer told it */
-    int64_t next;        /* the page to ask for next, from 1 */
-    int64_t distinct;    /* records seen */
-    int64_t pages_max;   /* more of them are not read; 0: not known yet */
-    int64_t left;        /* requests of a sweep at most */
-    int64_t least;       /* the least total during the sweep */
+    struct buf span;    /* the filter of every request, JSON */
+    int64_t *read_as;   /* per page, from 0: the total it was last read with; -1: to be read */
+    int64_t pages, cap; /* as known now; of read_as */
+    int64_t total;      /* as the latest answer told it */
+    int64_t next;       /* the page to ask for next, from 1 */
+    int64_t distinct;   /* records seen */
+    int64_t pages_max;  /* more of them are not read; 0: not known yet */
+    int64_t left;       /* requests of a sweep at most */
+    int64_t least;      /* the least total during the sweep */
+    int64_t swept;      /* the sweep has read the rows before this position, from 0, ... */
+    struct {
+        int64_t first, end;
+    } ahead;             /* ... and these behind it */
     unsigned round;      /* of reading what has to be read; from 0 */
     unsigned barren;     /* pages in a row that brought no news */
     const char *problem; /* why no more is read; NULL: more is */

@@ -204,7 +204,8 @@ static bool total_changed(const struct api_window *w)
 }
 
 /* Rows that come in at the top push others to later pages: whoever goes through
- * the pages in order meets them there, and misses none. */
+ * the pages in order meets them there. Rows that go away pull them to earlier
+ * ones, which are read again. */
 static int begin_sweep(struct api_poll *p, struct api_target *t, struct err *e)
 {
     struct api_window *w = &t->window;
@@ -213,6 +214,7 @@ static int begin_sweep(struct api_poll *p, struct api_target *t, struct err *e)
                (int)t->instance->name.n, t->instance->name.n > 0 ? t->instance->name.p : "");
     w->sweeping = true;
     w->least = w->total;
+    w->swept = w->ahead.first = w->ahead.end = 0;
     w->left = 3 * w->pages + SWEEP_SPARE;
     return ask_page(p, t, 1, e);
 }
@@ -231,18 +233,43 @@ static int begin_round(struct api_poll *p, struct api_target *t, struct err *e)
     return ask_pages(p, t, e);
 }
 
-/* After a page of a sweep: the next, or one before where rows went away and
- * so pulled others to earlier pages. */
+static int64_t not_below_0(int64_t n)
+{
+    return n > 0 ? n : 0;
+}
+
+/* Positions count from 0, as the rows stand now. Where "more" rows came in since
+ * the page before, a row may stand as many later than it did, where they went
+ * away, as many earlier: what is certain to have been read is noted anew. */
+static void note_swept(struct api_window *w, int64_t page, int64_t size, int64_t more)
+{
+    int64_t first = (page - 1) * size, end = page * size;
+
+    if (more > 0) {
+        w->ahead.first += more;
+    } else {
+        w->swept = not_below_0(w->swept + more);
+        w->ahead.end = not_below_0(w->ahead.end + more);
+    }
+    if (first > w->swept) {
+        w->ahead.first = first;
+        w->ahead.end = end;
+    } else if (end > w->swept) {
+        w->swept = end;
+    }
+    if (w->ahead.first <= w->swept && w->ahead.end > w->swept)
+        w->swept = w->ahead.end;
+}
+
+/* After a page of a sweep: the page of the first row that may not have been read. */
 static int sweep_on(struct api_poll *p, struct api_target *t, int64_t page, int64_t total_before,
                     struct err *e)
 {
     struct api_window *w = &t->window;
-    int64_t size = (int64_t)p->o.page_size;
-    int64_t gone = total_before > w->total ? total_before - w->total : 0;
-    int64_t next = page + 1 - (gone + size - 1) / size;
+    int64_t size = (int64_t)p->o.page_size, next;
 
-    if (next < 1)
-        next = 1;
+    note_swept(w, page, size, w->total - total_before);
+    next = w->swept / size + 1;
     if (t->unfound == 0)
         return api_window_ended(p, t, NULL, e);
     if (next > w->pages)
