@@ -10,13 +10,15 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 
 #define COUNT_OF(array) (sizeof(array) / sizeof(array)[0])
 
 /* The flags that make jansson read what docs/semantics.md 1 calls JSON. */
 #define JSON_READ_FLAGS (JSON_DECODE_INT_AS_REAL | JSON_ALLOW_NUL)
 
-/* Sanitizers multiply the cost of a case, so they see one in 20 of the many. */
+/* Sanitizers multiply the cost of a case, so they see one in 20 of the many. So does
+ * valgrind, of which the compiler knows nothing: TEST_STRIDE in the environment says it. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define SANITIZED 1
 #elif defined(__has_feature)
@@ -25,10 +27,27 @@
 #endif
 #endif
 #if defined(SANITIZED)
-#define STRIDE 20u
+#define STRIDE_USUAL 20u
 #else
-#define STRIDE 1u
+#define STRIDE_USUAL 1u
 #endif
+
+/* What TEST_STRIDE says, or else what is usual: of how many cases one is tried. */
+static inline unsigned stride_or(unsigned usual)
+{
+    static unsigned stride;
+    static bool asked;
+
+    if (!asked) {
+        const char *said = getenv("TEST_STRIDE");
+
+        stride = said ? (unsigned)strtoul(said, NULL, 10) : 0;
+        asked = true;
+    }
+    return stride ? stride : usual;
+}
+
+#define STRIDE stride_or(STRIDE_USUAL)
 #define CASES(n) ((int)((n) / STRIDE))
 
 /* splitmix64: the same numbers for the same seed, everywhere. */

@@ -2,6 +2,7 @@
 
 #include "buf.h"
 #include "clock.h"
+#include "helpers.h"
 
 #include <fcntl.h>
 #include <setjmp.h>
@@ -484,9 +485,10 @@ static void every_library_tells_the_same_of_a_damaged_file(void **state)
 
     (void)state;
     add_blocks(&file);
-    for (size_t n = 2; n <= file.len; n++)
+    /* Under a sanitizer too each: what libraries do with damage is what it is there for. */
+    for (size_t n = 2; n <= file.len; n += stride_or(1))
         expect_alike(&file, n, 0, 0);
-    for (size_t i = 2; i < file.len; i++) {
+    for (size_t i = 2; i < file.len; i += stride_or(1)) {
         unsigned change = i % 9 < 8 ? 1u << (i % 9) : 0xff;
 
         file.data[i] = (char)((unsigned char)file.data[i] ^ change);
