@@ -41,7 +41,7 @@ ifeq ($(origin CC),default)
 CC := cc
 endif
 PKG_CONFIG ?= pkg-config
-CFLAGS ?= -O2 -g
+CFLAGS ?= -O3 -g
 PREFIX ?= /usr/local
 BINDIR ?= $(PREFIX)/bin
 MANDIR ?= $(PREFIX)/share/man
