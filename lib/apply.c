@@ -60,7 +60,6 @@ static int prepare(struct applying *a, struct err *e)
     for (i = 0; i < a->n_campaigns; i++) {
         a->campaigns[i].written = a->campaigns[i].busy = a->campaigns[i].left_late = false;
         a->campaigns[i].lock = NULL;
-        a->state[i].last_read = TIME_NONE;
     }
     for (i = 0; i < a->n; i++) {
         struct campaign_state *s = &a->state[a->c[i].campaign_index];
@@ -68,8 +67,8 @@ static int prepare(struct applying *a, struct err *e)
         a->c[i].outcome = OUTCOME_PLANNED;
         if (s->corrections++ == 0)
             s->first = i;
-        if (a->c[i].after.at[M_READ] > s->last_read)
-            s->last_read = a->c[i].after.at[M_READ];
+        if (a->c[i].after.at[M_READ] != TIME_NONE)
+            s->read += ((double)a->c[i].after.at[M_READ] - s->read) / (double)++s->reads;
     }
     a->random = (uint64_t)(clock_monotonic() * 1e6);
     if (prepare_statements(a, e) != 0 || effects_prepare(a, e) != 0 || pace_prepare(a, e) != 0)
@@ -134,7 +133,8 @@ static int write_later(struct applying *a, const struct pass *first, struct err 
 }
 
 struct newest {
-    int64_t last_read;
+    bool read;
+    double at; /* µs since 1970 */
     size_t campaign;
 };
 
@@ -142,13 +142,16 @@ static int newest_cmp(const void *x, const void *y)
 {
     const struct newest *p = x, *q = y;
 
-    if (p->last_read != q->last_read)
-        return p->last_read > q->last_read ? -1 : 1;
+    if (p->read != q->read)
+        return p->read ? -1 : 1;
+    if (p->at != q->at)
+        return p->at > q->at ? -1 : 1;
     return (p->campaign > q->campaign) - (p->campaign < q->campaign);
 }
 
 /* The corrections of the campaign last read first: it is what people look at, and a contact's last
- * interaction, in a table with many indexes, is moved once and not by each campaign in turn. */
+ * interaction, in a table with many indexes, is moved once and not by each campaign in turn. Last on
+ * average: some read days later, of any campaign. */
 static int newest_first(const struct applying *a, size_t *at, struct err *e)
 {
     struct newest *order = calloc(a->n_campaigns + 1, sizeof *order);
@@ -158,7 +161,7 @@ static int newest_first(const struct applying *a, size_t *at, struct err *e)
         return err_oom(e);
     for (k = 0; k < a->n_campaigns; k++) {
         if (a->state[k].corrections > 0)
-            order[n++] = (struct newest){a->state[k].last_read, k};
+            order[n++] = (struct newest){a->state[k].reads > 0, a->state[k].read, k};
     }
     if (n > 0)
         qsort(order, n, sizeof *order, newest_cmp);

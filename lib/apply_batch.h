@@ -10,7 +10,8 @@ enum fate { FATE_NONE, FATE_SKIPPED, FATE_MOVED, FATE_WRITTEN };
 
 struct campaign_state {
     size_t corrections, first; /* they follow one another */
-    int64_t last_read;         /* the latest read_at of them; TIME_NONE: none has one */
+    size_t reads;              /* of them, that have a read_at */
+    double read;               /* µs since 1970, the mean of those */
     size_t open;               /* corrections of the pass under way that no batch has tried */
     size_t put_off;            /* corrections that are left to the last pass */
     bool missed;               /* a correction stays unwritten, for a lock or a conflict */

@@ -1,7 +1,8 @@
 -- Moves the last interaction of contacts $1 to the exact times $2 at which they
 -- read, where that is later. Passes over contacts that somebody else has; says
--- which of the corrections $3 moved them. = ANY makes the planner look them up by
--- id: it takes what WITH gathers for more, or less, than it is.
+-- which of the corrections $3 moved them. Whatever the planner takes WITH to
+-- gather, contacts are looked up by id, one by one: it cannot turn the LATERALs
+-- around, and takes arrays that it does not know for short.
 -- In psql: \set people public.contacts_contact
 --          "PREPARE q(uuid[], timestamptz[], integer[]) AS", this file, then
 --          EXECUTE q('{...}', '{...}', '{...}');
@@ -13,23 +14,28 @@ WITH fresh AS MATERIALIZED (
     FROM fresh
     GROUP BY id
 ), wanted AS MATERIALIZED (
-    SELECT k.id, f.at
-    FROM :people k
-    JOIN latest f ON f.id = k.id
-    WHERE k.id = ANY ($1)
-      AND (k.last_interaction_date IS NULL OR k.last_interaction_date < f.at)
+    SELECT f.id, f.at
+    FROM latest f
+    CROSS JOIN LATERAL (
+        SELECT
+        FROM :people k
+        WHERE k.id = f.id
+          AND (k.last_interaction_date IS NULL OR k.last_interaction_date < f.at)
+        OFFSET 0) k
 ), locked AS MATERIALIZED (
-    SELECT k.id
-    FROM :people k
-    WHERE k.id = ANY (ARRAY(SELECT id FROM wanted))
-    FOR NO KEY UPDATE OF k SKIP LOCKED
+    SELECT w.id, w.at
+    FROM wanted w
+    CROSS JOIN LATERAL (
+        SELECT
+        FROM :people k
+        WHERE k.id = w.id
+        FOR NO KEY UPDATE SKIP LOCKED) k
 ), moved AS (
     UPDATE :people k
-    SET last_interaction_date = greatest(k.last_interaction_date, w.at)
-    FROM wanted w
-    WHERE k.id = w.id AND k.id = ANY (ARRAY(SELECT id FROM locked))
+    SET last_interaction_date = greatest(k.last_interaction_date, l.at)
+    FROM unnest(ARRAY(SELECT id FROM locked), ARRAY(SELECT at FROM locked)) AS l (id, at)
+    WHERE k.id = l.id
 )
-SELECT f.n
-FROM fresh f
-JOIN wanted w ON w.id = f.id
-WHERE NOT EXISTS (SELECT FROM locked l WHERE l.id = w.id)
+SELECT n
+FROM fresh
+WHERE id = ANY (ARRAY(SELECT id FROM wanted EXCEPT SELECT id FROM locked))
