@@ -125,6 +125,31 @@ def test_the_last_interaction_moves_forward_only_and_by_exact_times(server, runs
     assert last_interaction(db) == ["2025-10-20 12:00"]
 
 
+def test_a_contact_of_several_campaigns_is_moved_no_more_often_than_needed(server, runs, tmp_path):
+    """The campaign read last comes first, whoever reads the other one long after everybody else."""
+    world = worlds.campaign_of(["sent"], count=6, campaigns=2)
+    # M0, M2, M4 are of one campaign, M1, M3, M5 of the other
+    reads = [at(11), at(12), at(11, 5), at(12, 5), at(13), at(12, 10)]
+    world.archives = {"a": b"".join(worlds.line("loja", "M%d" % n, "READ", time)
+                                    for n, time in enumerate(reads))}
+    world.save(tmp_path)
+    db = world.create(server, "deployed")
+    db.sql("UPDATE campaigns_contact c SET contact_id = o.contact_id FROM campaigns_contact o WHERE"
+           " right(c.whatsapp_message_id, 1)::int = right(o.whatsapp_message_id, 1)::int + 1"
+           " AND o.whatsapp_message_id IN ('M0', 'M2', 'M4');"
+           "CREATE TABLE moves (contact uuid);"
+           "CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS"
+           " 'BEGIN INSERT INTO public.moves VALUES (new.id); RETURN NULL; END';"
+           "CREATE TRIGGER note AFTER UPDATE ON contacts_contact FOR EACH ROW EXECUTE FUNCTION note()")
+    apply(runs, db, "--batch", "3")
+    moved = {r["m"]: (r["at"], r["n"]) for r in db.rows(
+        "SELECT c.whatsapp_message_id AS m, (SELECT count(*) FROM moves WHERE contact = k.id) AS n,"
+        " to_char(k.last_interaction_date AT TIME ZONE 'UTC', 'HH24:MI') AS at"
+        " FROM contacts_contact k JOIN campaigns_contact c ON c.contact_id = k.id"
+        " WHERE c.whatsapp_message_id IN ('M0', 'M2', 'M4')")}
+    assert moved == {"M0": ("12:00", 1), "M2": ("12:05", 1), "M4": ("13:00", 2)}
+
+
 def test_corrections_without_evidence_log_what_they_make_known(server, runs, tmp_path):
     """A row whose read_at an overwriting save has left behind."""
     db = made(server, tmp_path, "sent", [("SENT", at(10))], read_at=SENT + 60 * 1000000)
