@@ -610,6 +610,14 @@ def test_texts_that_the_encoding_lacks_are_kept_as_they_were_written(latin, acts
     assert everything(latin) == before
 
 
+@pytest.mark.parametrize("policy", [[], ["--timestamps", "earliest"], ["--rebuild", "--accept-partial"]],
+                         ids=lambda p: p[0] if p else "merge")
+def test_texts_that_the_encoding_lacks_are_not_corrected_again(latin, acts, policy):
+    acts.write(latin, *OPEN, "a")
+    done = acts.run(latin, *policy, *OPEN, "a")
+    assert done.status == 0, done
+
+
 def test_a_plan_with_texts_that_the_encoding_lacks_is_carried_out_once(latin, acts):
     acts.run(latin, "--plan-out", "p.gz", *OPEN, "a")
     done, report = acts.apply(latin, "p.gz")
