@@ -10,7 +10,7 @@
 ## make bench        measure
 ## make fuzz         libFuzzer on everything that reads or shows bytes of others:
 ##                   SECONDS=60 for each target, FUZZ=gzin for one alone
-## make torture      fail every allocation, read, write, query ... in turn: an hour or more
+## make torture      fail every allocation, read, write, query ... in turn: most of an hour
 ## make soak         everything at once, with faults: SOAK_SECONDS=3600 SOAK_SEED=1
 ## make soak-killed  end writing runs at random moments: SOAK_ROUNDS=100 SOAK_SEED=1
 ## make deps         install what the build needs; deps-check only names it
