@@ -62,7 +62,9 @@ static const struct column *usable(const struct search *s, enum table t, const c
 static const char *value_for(const struct column *c)
 {
     if (strcmp(c->name, "id") == 0)
-        return c->type == PG_UUID ? "gen_random_uuid()" : NULL;
+        return c->type == PG_UUID
+                   ? "((SELECT head FROM stamp) || lpad(to_hex(f.number), 9, '0'))::uuid"
+                   : NULL;
     return c->type == PG_JSONB  ? "f.details"
            : c->type == PG_JSON ? "f.details::json"
                                 : "f.details::text";

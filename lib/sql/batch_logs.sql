@@ -1,5 +1,8 @@
 -- The log rows that the webhook handler would have written for what the rows
 -- $1 of the batch made known, in run $2, where a row has none of that type yet.
+-- A uuid is of version 7: the time, 38 random bits of the statement, and the number
+-- of the correction and its milestone. Thus the rows of a batch lie together in the
+-- index by id, whose pages would each be written for one of them otherwise.
 -- In psql: \set contacts public.campaigns_contact
 --          \set campaigns public.campaigns_campaign
 --          \set logs public.campaigns_log
@@ -8,11 +11,15 @@
 --          \set person_name k.name
 --          \set person_phone k.phone
 --          \set log_columns 'log_type, severity, message, created_at, campaign_id, campaign_contact_id, id'
---          \set log_values 'f.log_type, f.severity, f.message, now(), f.campaign_id, f.id, gen_random_uuid()'
+--          \set log_values 'f.log_type, f.severity, f.message, now(), f.campaign_id, f.id, ((SELECT head FROM stamp) || lpad(to_hex(f.number), 9, $$0$$))::uuid'
 --          "PREPARE q(uuid[], text) AS", this file, then EXECUTE q('{...}', 'run');
-WITH fresh AS (
-    SELECT c.id, c.campaign_id, c.instance_used_id, :person_ref AS contact_id, p.tenant_id,
-           t.log_type, t.severity,
+WITH stamp AS (
+    SELECT overlay(lpad(to_hex(floor(extract(epoch FROM now()) * 1000)::bigint), 12, '0')
+                   PLACING '-' FROM 9 FOR 0)
+           || '-7' || substr(gen_random_uuid()::text, 16, 12) AS head
+), fresh AS (
+    SELECT b.n::bigint * 8 + t.bit AS number, c.id, c.campaign_id, c.instance_used_id,
+           :person_ref AS contact_id, p.tenant_id, t.log_type, t.severity,
            t.words || coalesce(:person_name::text, '')
                || CASE WHEN t.bit = 4 THEN ': ' || coalesce(b.new_error, '') ELSE '' END AS message,
            jsonb_build_object(

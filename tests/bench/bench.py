@@ -383,9 +383,10 @@ def corrections(build, work):
               ", ".join("`%s = %s`" % s for s in SETTINGS.items())))
     script = next(c for c in rows[1] if c.name.startswith("psql"))
     table(["run", "seconds, median", "from … to", "ratio to the script", "CPU seconds",
-           "peak memory, MiB"],
+           "peak memory, MiB", "both tables after it, MB"],
           [[c.name, "%.2f" % c.median(), c.spread(), "%.2f" % (c.median() / script.median()),
-            "%.2f" % statistics.median(c.cpu), "%.0f" % max(c.peak)] for c in rows[1]])
+            "%.2f" % statistics.median(c.cpu), "%.0f" % max(c.peak), rows[2].get(c, "")]
+           for c in rows[1]])
 
 
 COLUMNS = ("id, campaign_id, instance_used_id, whatsapp_message_id, status, sent_at, delivered_at,"
@@ -403,7 +404,8 @@ def write_csv(plan, path):
             after = action["after"]
             out.writerow([action["campaign_contact"], after["status"], after["sent_at"],
                           after["delivered_at"], after["read_at"], after["failed_at"],
-                          after["error_message"], action["cause"], json.dumps(action["evidence"])])
+                          after["error_message"], action["cause"], json.dumps(action["evidence"]),
+                          "read" not in action["approximate"]])
 
 
 def psql_command(server, *arguments):
@@ -411,11 +413,23 @@ def psql_command(server, *arguments):
             pg.SUPERUSER, "-d", "bench", "-o", "/dev/null"] + list(arguments)
 
 
-def log_rows(server):
-    done = subprocess.run(psql_command(server)[:-2] + [
-        "-At", "-c", "SELECT count(*) FROM campaigns_log WHERE log_type <> 'message_sent'"],
-        check=True, capture_output=True, text=True)
+def ask(server, sql):
+    done = subprocess.run(psql_command(server)[:-2] + ["-At", "-c", sql], check=True,
+                          capture_output=True, text=True)
     return done.stdout.strip()
+
+
+# What is in the tables, as one figure each; of a log row all but its id, its time and the run.
+WRITTEN = """
+SELECT count(*), sum(hashtextextended(row(campaign_id, campaign_contact_id, contact_id, instance_id,
+    tenant_id, log_type, severity, message, details - 'run')::text, 0))
+FROM campaigns_log WHERE log_type <> 'message_sent';
+SELECT sum(hashtextextended(row(id, status, sent_at, delivered_at, read_at, failed_at,
+    error_message)::text, 0)) FROM campaigns_contact;
+SELECT sum(hashtextextended(row(id, last_interaction_date)::text, 0)) FROM contacts_contact;
+SELECT sum(hashtextextended(row(id, messages_sent, messages_delivered, messages_read,
+    messages_failed)::text, 0)) FROM campaigns_campaign"""
+SIZES = ("SELECT round((pg_table_size('campaigns_contact') + pg_table_size('contacts_contact')) / 1e6)")
 
 
 def correct(build, work, server, archives):
@@ -435,7 +449,7 @@ def correct(build, work, server, archives):
     copy = Measured("psql, `\\copy` of the rows to /dev/null", psql_command(
         server, "-c", "\\copy (SELECT %s FROM campaigns_contact) TO /dev/null" % COLUMNS))
     audit = Measured("`reconcile audit`, nothing to correct", [build / "reconcile", "audit"] + to)
-    found = set()
+    found, sizes = set(), {}
     for i in range(RUNS):
         for command in (dry, script, act, write):
             say("corrections, round %d of %d: %s" % (i + 1, RUNS, command.name))
@@ -446,14 +460,15 @@ def correct(build, work, server, archives):
             if command is dry:
                 write_csv(plan, rows)
             else:
-                found.add(log_rows(server))
+                found.add(ask(server, WRITTEN))
+            sizes[command] = ask(server, SIZES)
         psql(server, "bench", "-c", "VACUUM ANALYZE")
         for command in (copy, audit):
             command.run()
     if len(found) != 1:
-        raise SystemExit("bench: the commands wrote different numbers of log rows: %r" % found)
+        raise SystemExit("bench: the commands do not leave the same in the tables: %r" % found)
     with open(rows, encoding="utf-8") as f:
-        return sum(1 for _ in csv.reader(f)), (dry, script, act, write, copy, audit)
+        return sum(1 for _ in csv.reader(f)), (dry, script, act, write, copy, audit), sizes
 
 
 def main():

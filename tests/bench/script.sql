@@ -4,9 +4,11 @@
 -- psql -v csv=FILE -f script.sql DATABASE (deployed naming)
 \set ON_ERROR_STOP on
 BEGIN;
+SET LOCAL TimeZone = 'UTC';
 CREATE TEMP TABLE fix (
     id uuid PRIMARY KEY, status text, sent_at timestamptz, delivered_at timestamptz,
-    read_at timestamptz, failed_at timestamptz, error_message text, cause text, evidence jsonb);
+    read_at timestamptz, failed_at timestamptz, error_message text, cause text, evidence jsonb,
+    exact_read boolean);
 \set copy '\\copy fix FROM ' :'csv' ' WITH (FORMAT csv)'
 :copy
 ANALYZE fix;
@@ -25,8 +27,12 @@ INSERT INTO campaigns_log (id, log_type, severity, message, details, created_at,
 SELECT gen_random_uuid(), t.log_type, t.severity,
        t.words || k.name || CASE WHEN t.log_type = 'message_failed' THEN ': ' || f.error_message ELSE '' END,
        jsonb_build_object('contact_id', k.id, 'contact_phone', k.phone,
-                          'whatsapp_message_id', c.whatsapp_message_id, t.time_name, t.at,
-                          'source', 'script', 'cause', f.cause, 'evidence', f.evidence),
+                          'whatsapp_message_id', c.whatsapp_message_id,
+                          t.time_name, to_char(t.at, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+                          'source', 'reconcile', 'run', '20261101T030000.000Z-00000000',
+                          'cause', f.cause, 'evidence', f.evidence)
+           || CASE WHEN t.log_type = 'message_failed' THEN jsonb_build_object('error', f.error_message)
+              ELSE '{}' END,
        now(), c.campaign_id, c.id, c.contact_id, c.instance_used_id, p.tenant_id
 FROM fix f
 JOIN was w USING (id)
@@ -50,7 +56,7 @@ UPDATE contacts_contact k
 SET last_interaction_date = greatest(k.last_interaction_date, r.at)
 FROM (SELECT c.contact_id, max(f.read_at) AS at
       FROM fix f JOIN was w USING (id) JOIN campaigns_contact c USING (id)
-      WHERE f.read_at IS NOT NULL AND w.read_at IS NULL AND w.status <> 'read'
+      WHERE f.read_at IS NOT NULL AND f.exact_read AND w.read_at IS NULL AND w.status <> 'read'
       GROUP BY c.contact_id) r
 WHERE k.id = r.contact_id AND (k.last_interaction_date IS NULL OR k.last_interaction_date < r.at);
 
