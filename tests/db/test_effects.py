@@ -1,5 +1,7 @@
 """What a correction also writes: log rows, the contact's last interaction, the instance's day."""
 
+import uuid
+
 import pytest
 
 import tool
@@ -69,6 +71,20 @@ def test_a_read_is_logged_with_the_delivery_it_implies(server, runs, tmp_path, v
                       % db.naming.log).strip() == "t"
         assert log["duration_ms"] is None and log["request_data"] is None
     assert last_interaction(db) == ["2025-10-20 11:00"]
+
+
+def test_ids_of_log_rows_lie_together(server, runs, tmp_path):
+    """Random ones would be written to every page of their index."""
+    db = made(server, tmp_path, "sent", [("READ", at(11))])
+    apply(runs, db)
+    rows = db.rows("SELECT id::text AS id, floor(extract(epoch FROM created_at) * 1000)::bigint AS ms"
+                   " FROM campaigns_log")
+    assert len(rows) == 2
+    for row in rows:
+        found = uuid.UUID(row["id"])
+        assert found.version == 7 and found.variant == uuid.RFC_4122
+        assert found.int >> 80 == int(row["ms"])
+    assert len({row["id"][:27] for row in rows}) == 1
 
 
 def test_a_failure_is_logged_as_an_error_with_its_text(server, runs, tmp_path):
