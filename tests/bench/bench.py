@@ -154,8 +154,14 @@ SETS = [
     ("A", "status updates only", ["--noise", "0"]),
     ("B", "one third other events, some with media", NOISE),
     ("A1", "as A, one body a line, of one shape", ["--noise", "0", "--shapes", "simple"]),
+    ("A2", "as A1, of 64 instances of 20 tenants",
+     ["--noise", "0", "--shapes", "simple", "--instances", "64", "--tenants", "20"]),
     ("B1", "as B, one body a line, of one shape", NOISE + ["--shapes", "simple"]),
 ]
+
+
+def one_a_line(name):
+    return name[1:] != ""
 
 
 def shell(script, archives):
@@ -172,12 +178,12 @@ def peers(name, archives):
     found.append(Measured("zcat", shell('zcat -- "$@" >/dev/null', archives)))
     if shutil.which("pigz"):
         found.append(Measured("pigz -dc", shell('pigz -dc -- "$@" >/dev/null', archives)))
-    if name.endswith("1") and shutil.which("jq"):
+    if one_a_line(name) and shutil.which("jq"):
         found.append(Measured("zcat \\| jq, the events counted", shell(
             'zcat -- "$@" | jq -n "reduce (inputs | .event?) as \\$e ({}; .[\\$e // \\"\\"] += 1)"', archives)))
     found.append(Measured("python3, gzip + json", [sys.executable, ROOT / "tests/bench/peer.py"] + archives))
     duckdb = ["node", ROOT / "tests/bench/peer_duckdb.js", "2"]
-    if name.endswith("1") and shutil.which("node") and subprocess.run(
+    if one_a_line(name) and shutil.which("node") and subprocess.run(
             duckdb, stderr=subprocess.DEVNULL, check=False).returncode == 0:
         found.append(Measured("DuckDB, read_json + GROUP BY, 2 threads", duckdb + archives))
     return found
@@ -446,12 +452,14 @@ def correct(build, work, server, archives):
                    + [plan])
     write = Measured("`replay --apply`, from the archives", [build / "replay"] + writes + ["--apply"]
                      + archives)
+    whole = Measured("`replay --apply --single-transaction`", [build / "replay"] + writes
+                     + ["--apply", "--single-transaction"] + archives)
     copy = Measured("psql, `\\copy` of the rows to /dev/null", psql_command(
         server, "-c", "\\copy (SELECT %s FROM campaigns_contact) TO /dev/null" % COLUMNS))
     audit = Measured("`reconcile audit`, nothing to correct", [build / "reconcile", "audit"] + to)
     found, sizes = set(), {}
     for i in range(RUNS):
-        for command in (dry, script, act, write):
+        for command in (dry, script, whole, act, write):
             say("corrections, round %d of %d: %s" % (i + 1, RUNS, command.name))
             psql(server, "postgres", "-c", "SET client_min_messages = warning",
                  "-c", "DROP DATABASE IF EXISTS bench", "-c", "CREATE DATABASE bench TEMPLATE template",
@@ -468,7 +476,7 @@ def correct(build, work, server, archives):
     if len(found) != 1:
         raise SystemExit("bench: the commands do not leave the same in the tables: %r" % found)
     with open(rows, encoding="utf-8") as f:
-        return sum(1 for _ in csv.reader(f)), (dry, script, act, write, copy, audit), sizes
+        return sum(1 for _ in csv.reader(f)), (dry, script, whole, act, write, copy, audit), sizes
 
 
 def main():
