@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
-#define REJECTS_SHOWN 10 /* rejected records told one by one; all with -v */
+#define REJECTS_TOLD 10 /* rejected records told one by one; all with -v */
 
 /* Is the file one of the archives? Then writing it would destroy what is read. */
 static int refuse_archive(const struct pipeline *p, const char *option, const char *path,
@@ -85,9 +85,8 @@ static int read_archives(struct pipeline *p, struct err *e)
                    .date_time_zone = o->date_time_table},
         .max_record = (size_t)o->max_record,
         .jobs = (unsigned)o->jobs,
-        .shown = o->verbose ? UINT32_MAX - 1
-                 : o->quiet ? 0
-                            : REJECTS_SHOWN,
+        .told = REJECTS_TOLD,
+        .tell_all = o->verbose,
         .now = p->run.started_at,
         .since = o->since,
         .until = o->until,

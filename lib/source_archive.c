@@ -18,9 +18,8 @@ struct pool {
     struct archive *archive;
     uint32_t n;
     const struct source_options *o;
-    atomic_uint next;  /* archive to be taken */
-    atomic_uint shown; /* rejected parts warned about */
-    atomic_bool stop;  /* a thread failed */
+    atomic_uint next; /* archive to be taken */
+    atomic_bool stop; /* a thread failed */
     pthread_mutex_t watching;
     struct worker *worker;
     unsigned workers;
@@ -29,11 +28,22 @@ struct pool {
     unsigned reading; /* workers that may still take an archive or are at one */
 };
 
+/* A rejected part, as it is told. */
+struct rejection {
+    uint32_t archive;
+    enum reject why;
+    uint64_t record, offset;
+    char detail[128];
+};
+
 struct worker {
     struct pool *pool;
     pthread_t thread;
     struct event_reader *reader;
     struct reject_sink *rejects; /* NULL: none wanted */
+    struct rejection *first;     /* the first it met, at most as many as are told */
+    unsigned held, passed;       /* in first; of them told */
+    bool more;                   /* it met others */
     struct fold_writer *fold;
     struct event_counts counts;
     uint64_t told; /* counts.records that progress knows */
@@ -76,27 +86,72 @@ static int on_event(void *ctx, const struct event *ev, struct err *e)
     return fold_add(w->fold, ev, w->archive, w->record.number, e);
 }
 
+static void tell(const struct pool *p, const struct rejection *r)
+{
+    log_warning("archive \"%s\", record %llu, byte %llu: %s: %s", p->archive[r->archive].name,
+                (unsigned long long)r->record, (unsigned long long)r->offset, reject_name(r->why),
+                r->detail);
+}
+
+/* Which thread is first at what changes from run to run: only with all of them
+ * told does one come when it is met. */
+static void tell_or_hold(struct worker *w, enum reject why, const char *detail)
+{
+    struct rejection r = {w->archive, why, w->record.number, w->record.offset, ""};
+
+    if (!w->pool->o->tell_all && w->held == w->pool->o->told) {
+        w->more = true;
+        return;
+    }
+    (void)snprintf(r.detail, sizeof r.detail, "%s", detail);
+    if (w->pool->o->tell_all)
+        tell(w->pool, &r);
+    else
+        w->first[w->held++] = r;
+}
+
+/* Whose next one comes first: each worker takes archives in their order, and all
+ * of one. NULL: none is left. */
+static struct worker *find_next(const struct pool *p)
+{
+    struct worker *next = NULL;
+
+    for (unsigned i = 0; i < p->workers; i++) {
+        struct worker *w = &p->worker[i];
+
+        if (w->passed < w->held &&
+            (!next || w->first[w->passed].archive < next->first[next->passed].archive))
+            next = w;
+    }
+    return next;
+}
+
+static void tell_first(const struct pool *p)
+{
+    struct worker *w = NULL;
+    unsigned told = 0, i;
+    bool more = false;
+
+    for (; told < p->o->told && (w = find_next(p)); told++)
+        tell(p, &w->first[w->passed++]);
+    for (i = 0; i < p->workers; i++)
+        more |= p->worker[i].more;
+    if (more || find_next(p))
+        log_note("further rejected records are only counted; --rejects keeps them all");
+}
+
 static int on_reject(void *ctx, enum reject why, const char *detail, struct err *e)
 {
     struct worker *w = ctx;
     const struct record *rec = &w->record;
-    const char *name = w->pool->archive[w->archive].name;
 
-    if (atomic_load_explicit(&w->pool->shown, memory_order_relaxed) <= w->pool->o->shown) {
-        unsigned shown = atomic_fetch_add(&w->pool->shown, 1);
-
-        if (shown < w->pool->o->shown)
-            log_warning("archive \"%s\", record %llu, byte %llu: %s: %s", name,
-                        (unsigned long long)rec->number, (unsigned long long)rec->offset,
-                        reject_name(why), detail);
-        else if (shown == w->pool->o->shown)
-            log_note("further rejected records are only counted; --rejects keeps them all");
-    }
+    tell_or_hold(w, why, detail);
     if (!w->rejects)
         return 0;
-    return rejects_add(
-        w->rejects, w->archive, name, rec->number, rec->offset, reject_name(why), detail,
-        (struct slice){rec->text, rec->len < RECORD_HEAD ? rec->len : RECORD_HEAD}, rec->bytes, e);
+    return rejects_add(w->rejects, w->archive, w->pool->archive[w->archive].name, rec->number,
+                       rec->offset, reject_name(why), detail,
+                       (struct slice){rec->text, rec->len < RECORD_HEAD ? rec->len : RECORD_HEAD},
+                       rec->bytes, e);
 }
 
 static int reject_record(struct worker *w, enum reject why)
@@ -316,7 +371,8 @@ static int worker_init(struct worker *w, struct pool *p, struct fold *into, stru
     w->pool = p;
     w->fold = fold_writer_new(into);
     w->reader = event_reader_new(&p->o->events);
-    if (!w->reader || !w->fold)
+    w->first = calloc(p->o->told + 1, sizeof *w->first);
+    if (!w->reader || !w->fold || !w->first)
         return err_oom(e);
     if (p->o->rejects)
         return rejects_sink_new(p->o->rejects, &w->rejects, e);
@@ -398,7 +454,9 @@ int source_archive_fold(struct archive *a, uint32_t n, const struct source_optio
     }
     status = gather(w, jobs, counts, e);
 out:
+    tell_first(&pool);
     for (i = 0; i < jobs; i++) {
+        free(w[i].first);
         event_reader_free(w[i].reader);
         fold_writer_free(w[i].fold);
         event_counts_release(&w[i].counts);

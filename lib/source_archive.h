@@ -34,7 +34,8 @@ struct source_options {
     struct event_options events;
     size_t max_record;                /* bytes */
     unsigned jobs;                    /* threads, at least 1 */
-    unsigned shown;                   /* rejected parts that are warned about one by one at most */
+    unsigned told;                    /* rejected parts told one by one: the first so many */
+    bool tell_all;                    /* all of them instead, in no certain order */
     int64_t now;                      /* of the run */
     int64_t since, until;             /* event times since <= t < until; TIME_NONE: no bound */
     struct rejects *rejects;          /* where rejected records go; NULL: nowhere */

@@ -93,3 +93,29 @@ def test_rejects_of_an_earlier_run_are_replaced(replay, tmp_path):
 def test_nothing_rejected_leaves_an_empty_file(replay, tmp_path):
     _, found = rejects(replay, tmp_path, GOOD)
     assert found == []
+
+
+def told(done):
+    return [line for line in done.lines if ", record " in line]
+
+
+def test_the_first_ten_are_told_whatever_thread_meets_them(replay, tmp_path):
+    """The earlier an archive in the list, the longer until its first reject is met."""
+    names = ["a%02d" % i for i in range(16)]
+    for i, name in enumerate(names):
+        archives.save(tmp_path / name, GOOD * (20000 >> i) + b"bad\n" * (0 if i % 3 else 3), 1760900000)
+    where = [(name, (20000 >> i) + n) for i, name in enumerate(names) if i % 3 == 0
+             for n in (1, 2, 3)]
+    for jobs in ("1", "2", "8", "8", "8"):
+        done = replay("--offline", "-j", jobs, "-o", "r", *names)
+        assert [line.split(", byte")[0] for line in told(done)] == [
+            'replay: warning: archive "%s", record %d' % place for place in where[:10]]
+        assert sum("further rejected records" in line for line in done.lines) == 1
+        every = replay("--offline", "-v", "-j", jobs, "-o", "r", *names)
+        assert len(told(every)) == len(where) and set(told(done)) < set(told(every))
+        assert not told(replay("--offline", "-q", "-j", jobs, "-o", "r", *names))
+
+
+def test_with_ten_rejects_there_are_no_further_ones(replay, tmp_path):
+    done, _ = rejects(replay, tmp_path, b"bad\n" * 10)
+    assert len(told(done)) == 10 and not any("further" in line for line in done.lines)
