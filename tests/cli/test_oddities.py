@@ -583,7 +583,7 @@ def test_a_locale_with_decimal_commas_changes_no_number(tmp_path, rounding, port
     assert results(tmp_path, dict(shell, LC_ALL="xx_YY.nonsense")) == plain
 
 
-@pytest.mark.parametrize("zone", ["", ":/etc/passwd", "XXX-99:99", "/dev/zero", "America/Sao_Paulo",
+@pytest.mark.parametrize("zone", ["", ":/etc/passwd", "ABC-99:99", "/dev/zero", "America/Sao_Paulo",
                                   "\udcff", "../" * 500, "<+00>-25"])
 def test_the_zone_of_the_process_changes_nothing(tmp_path, rounding, zone):
     plain = results(tmp_path, tool.environment(tmp_path))
