@@ -1,6 +1,6 @@
 /* options.h - what the command line asks for, read and checked.
  *
- * The one table of all options is in options.c; a tool's command line, its
+ * The one table of all options is in options_table.c; a tool's command line, its
  * --help, its environment variables and the configuration file are read from
  * it.
  */
