@@ -16,7 +16,7 @@ trap 'exit 143' TERM
 
 mkdir "$tmp/tree"
 if git rev-parse --is-inside-work-tree >/dev/null 2>&1; then
-    git ls-files -z
+    git ls-files -z --cached --others --exclude-standard
 else
     find . -path './build*' -prune -o \( -type f -o -type l \) -print0
 fi | tar --null --no-recursion -T - -cf - --ignore-failed-read | tar -xf - -C "$tmp/tree"
