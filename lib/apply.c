@@ -149,10 +149,22 @@ static int newest_cmp(const void *x, const void *y)
     return (p->campaign > q->campaign) - (p->campaign < q->campaign);
 }
 
+static int by_place(const void *x, const void *y, void *ctx)
+{
+    const struct correction *c = ctx;
+    uint64_t p = c[*(const size_t *)x].place, q = c[*(const size_t *)y].place;
+
+    return (p > q) - (p < q);
+}
+
 /* The corrections of the campaign last read first: it is what people look at, and a contact's last
  * interaction, in a table with many indexes, is moved once and not by each campaign in turn. Last on
- * average: some read days later, of any campaign. */
-static int newest_first(const struct applying *a, size_t *at, struct err *e)
+ * average: some read days later, of any campaign.
+ *
+ * Those of a campaign as their rows lie in the table: rows made together lie together, and so do
+ * their contacts and their entries in indexes. A batch then changes all of a few pages, and not a
+ * little of every page, of which each batch after it would find its remains to be cleared away. */
+static int order_writing(const struct applying *a, size_t *at, struct err *e)
 {
     struct newest *order = calloc(a->n_campaigns + 1, sizeof *order);
     size_t i, k, n = 0;
@@ -169,7 +181,9 @@ static int newest_first(const struct applying *a, size_t *at, struct err *e)
         const struct campaign_state *s = &a->state[order[k].campaign];
 
         for (i = 0; i < s->corrections; i++)
-            *at++ = s->first + i;
+            at[i] = s->first + i;
+        qsort_r(at, s->corrections, sizeof *at, by_place, a->c);
+        at += s->corrections;
     }
     free(order);
     return 0;
@@ -187,7 +201,7 @@ static int write_corrections(struct applying *a, struct err *e)
         (void)err_oom(e);
         goto out;
     }
-    if (newest_first(a, p.at, e) != 0)
+    if (order_writing(a, p.at, e) != 0)
         goto out;
     rc = pass_run(a, &p, e);
     if (rc == 0 && !single)

@@ -29,6 +29,8 @@ struct correction {
     struct row_state before, after;
     const struct evidence *evidence; /* NULL: decided without */
     size_t campaign_index;           /* into the array of struct campaign_result */
+    uint64_t place; /* which row it was of all that were read, as they lie in the table: in this
+                     * order those of a campaign are written */
     enum cause cause;
     enum outcome outcome; /* filled by apply */
     uint8_t approximate;  /* as in struct decision */

@@ -109,7 +109,7 @@ void name_lock(struct applying *a, size_t campaign);
 /* ---- apply_pass.c: corrections in batches ---- */
 
 struct pass {
-    size_t *at; /* corrections to write, each campaign's together and ascending */
+    size_t *at; /* corrections to write, each campaign's together */
     size_t n;
     size_t *later; /* those that could not be written, with room for n; NULL: the last pass */
     size_t n_later;

@@ -164,6 +164,7 @@ static int add_correction(struct judge *j, const struct store_row *r, size_t cam
     }
     c = &run->correction[run->corrections];
     c->campaign_index = campaign;
+    c->place = j->rows;
     if (fill_correction(j, c, r, ev, d, e) < 0)
         return -1;
     run->corrections++;

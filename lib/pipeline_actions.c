@@ -244,6 +244,7 @@ static struct correction *add_correction(struct acting *w, const struct correcti
     c = &r->correction[r->corrections++];
     *c = *action;
     c->campaign_index = idmap_find(&w->campaigns, c->campaign);
+    c->place = w->seen;
     return c;
 }
 

@@ -524,6 +524,43 @@ def test_a_journal_reads_as_its_contract_says(ten, acts):
     assert data.count(b"\x1f\x8b\x08") >= 7, "a member for the header, each batch and each mark"
 
 
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_rows_of_a_campaign_are_written_as_they_lie_in_the_table(server, acts, tmp_path, variant):
+    """Neither by id nor as the plan has them: batches of neighbours change few pages."""
+    world = sightings(worlds.campaign_of(["sent"], variant, count=40, campaigns=3))
+    random.Random(variant).shuffle(world.tables.rows)
+    world.save(tmp_path)
+    db = world.create(server, variant)
+    lie = {}
+
+    def assert_neighbours(journal):
+        lines = lines_of(journal)[1:]
+        acted = [line for line in lines if "after" in line]
+        assert len(acted) == 40
+        for campaign, ids in lie.items():
+            assert [str(x["campaign_contact"]) for x in acted if str(x["campaign"]) == campaign] == ids
+
+    def look():
+        lie.clear()
+        for row in db.rows("SELECT campaign_id::text AS c, id::text AS id FROM %s ORDER BY ctid"
+                           % db.naming.row):
+            lie.setdefault(row["c"], []).append(row["id"])
+
+    assert acts.run(db, "--plan-out", "plan", *OPEN, "a").status == 1
+    look()
+    assert any(ids != sorted(ids) for ids in lie.values())
+    journal = acts.write(db, "--batch", "7", *OPEN, "a")[1]
+    assert_neighbours(journal)
+    look()
+    before = acts.journals()
+    assert acts.revert(db, journal, "--batch", "7")[0].status == 0
+    assert_neighbours((acts.journals() - before).pop())
+    look()
+    before = acts.journals()
+    assert acts.apply(db, "plan", "--single-transaction")[0].status == 0
+    assert_neighbours((acts.journals() - before).pop())
+
+
 def test_the_report_ends_with_the_command_that_undoes_the_run(ten, acts, tmp_path):
     before = everything(ten)
     done = acts.run(ten, "--apply", *OPEN, "a")
