@@ -53,9 +53,10 @@ static int prepare(struct applying *a, struct err *e)
         return err_set(e, EXIT_FAILED, "more than %d corrections", INT32_MAX);
     a->fate = calloc(a->n + 1, sizeof *a->fate);
     a->person = calloc(a->n + 1, sizeof *a->person);
+    a->sender = calloc(a->n + 1, sizeof *a->sender);
     a->held = calloc(a->n + 1, sizeof *a->held);
     a->state = calloc(a->n_campaigns + 1, sizeof *a->state);
-    if (!a->fate || !a->person || !a->held || !a->state)
+    if (!a->fate || !a->person || !a->sender || !a->held || !a->state)
         return err_oom(e);
     for (i = 0; i < a->n_campaigns; i++) {
         a->campaigns[i].written = a->campaigns[i].busy = a->campaigns[i].left_late = false;
@@ -93,6 +94,7 @@ static void release(struct applying *a)
     buf_release(&a->text);
     free(a->fate);
     free(a->person);
+    free(a->sender);
     free(a->held);
     free(a->state);
 }

@@ -48,6 +48,7 @@ struct applying {
     struct apply_summary *sum;
     uint8_t *fate;                /* enum fate, by correction */
     struct ident *person;         /* the contact of a row that was written; likewise */
+    struct ident *sender;         /* its instance; IDENT_NONE: none */
     bool *held;                   /* somebody has what else it writes to: not in this batch */
     struct campaign_state *state; /* by campaign */
     struct apply_sql sql;

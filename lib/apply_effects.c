@@ -68,54 +68,55 @@ static int find_day(const struct zone *z, struct day *d, struct err *e)
     return d->times.failed ? err_oom(e) : 0;
 }
 
-/* The rows written that make a milestone known with one of `bits`, an exact time
- * if `exact`; how many? */
-static size_t put_rows(struct applying *a, const struct batch *b, uint8_t bits, bool exact,
-                       struct err *e)
+/* Was it written, and makes a milestone known with one of `bits`, an exact time if
+ * `exact`? */
+static bool makes_known(const struct applying *a, size_t at, uint8_t bits, bool exact)
 {
-    enum pg_type type = a->schema->contact_id;
-    size_t i, n = 0;
-    int pass;
+    uint8_t own, all;
 
-    for (pass = 0; pass < 2; pass++) {
-        if (pass == 1)
-            pg_put_array(&a->data, type, n);
-        for (i = 0; i < b->n; i++) {
-            const struct correction *c = &a->c[b->at[i]];
-            uint8_t own, all;
-
-            if (a->fate[b->at[i]] != FATE_WRITTEN)
-                continue;
-            all = effects_of(c, &own);
-            if (!((exact ? own : all) & bits))
-                continue;
-            if (pass == 1)
-                pg_put_field_ident(&a->data, type, c->id);
-            else
-                n++;
-        }
-        if (n == 0)
-            return 0;
-    }
-    if (!a->data.failed)
-        return n;
-    (void)err_oom(e);
-    return SIZE_MAX;
+    if (a->fate[at] != FATE_WRITTEN)
+        return false;
+    all = effects_of(&a->c[at], &own);
+    return (exact ? own : all) & bits;
 }
 
+/* Runs q with params filled, of which the first `columns` are arrays over the rows
+ * that make something known: the rows, their contacts, the instances that sent
+ * them. Not at all where there are none. */
 static int write_some(struct applying *a, const struct batch *b, struct pg_query *q,
-                      struct pg_param *params, uint8_t bits, bool exact, struct err *e)
+                      struct pg_param *params, size_t columns, uint8_t bits, bool exact,
+                      struct err *e)
 {
-    size_t n;
+    const enum pg_type types[] = {a->schema->contact_id, a->schema->effects.person,
+                                  a->schema->instance_id};
+    size_t begin[4], n = 0, k, i;
 
-    buf_clear(&a->data);
-    n = put_rows(a, b, bits, exact, e);
+    for (i = 0; i < b->n; i++)
+        n += makes_known(a, b->at[i], bits, exact);
     if (n == 0)
         return 0;
-    if (n == SIZE_MAX)
-        return -1;
-    params[0] =
-        (struct pg_param){schema_array_type(a->schema->contact_id), {a->data.data, a->data.len}};
+    buf_clear(&a->data);
+    for (k = 0; k < columns; k++) {
+        begin[k] = a->data.len;
+        pg_put_array(&a->data, types[k], n);
+        for (i = 0; i < b->n; i++) {
+            size_t at = b->at[i];
+            struct ident id = k == 0 ? a->c[at].id : k == 1 ? a->person[at] : a->sender[at];
+
+            if (!makes_known(a, at, bits, exact))
+                continue;
+            if (ident_eq(id, IDENT_NONE))
+                pg_put_field(&a->data, SLICE_NONE);
+            else
+                pg_put_field_ident(&a->data, types[k], id);
+        }
+    }
+    begin[k] = a->data.len;
+    if (a->data.failed)
+        return err_oom(e);
+    for (k = 0; k < columns; k++)
+        params[k] = (struct pg_param){schema_array_type(types[k]),
+                                      {a->data.data + begin[k], begin[k + 1] - begin[k]}};
     q->params = params;
     return pg_run_meanwhile(a->pg, q, batch_tell, a, e);
 }
@@ -132,7 +133,8 @@ static int write_health(struct applying *a, const struct batch *b, struct err *e
         params[1] = (struct pg_param){PG_TIMESTAMPTZ, {d.times.data + 4, 8}};
         params[2] = (struct pg_param){PG_TIMESTAMPTZ, {d.times.data + 16, 8}};
         params[3] = (struct pg_param){PG_TEXT, slice_of(d.date)};
-        rc = write_some(a, b, &q, params, EFFECT_DELIVERED | EFFECT_READ | EFFECT_FAILED, true, e);
+        rc = write_some(a, b, &q, params, 1, EFFECT_DELIVERED | EFFECT_READ | EFFECT_FAILED, true,
+                        e);
     }
     buf_release(&d.times);
     return rc;
@@ -140,11 +142,12 @@ static int write_health(struct applying *a, const struct batch *b, struct err *e
 
 static int write_logs(struct applying *a, const struct batch *b, struct err *e)
 {
-    struct pg_param params[2];
-    struct pg_query q = {"write log rows", buf_str(&a->sql.logs), NULL, 2, NULL, NULL};
+    struct pg_param params[4];
+    struct pg_query q = {"write log rows", buf_str(&a->sql.logs), NULL, 4, NULL, NULL};
 
-    params[1] = (struct pg_param){PG_TEXT, slice_of(a->o->effects->run)};
-    return write_some(a, b, &q, params, EFFECT_DELIVERED | EFFECT_READ | EFFECT_FAILED, false, e);
+    params[3] = (struct pg_param){PG_TEXT, slice_of(a->o->effects->run)};
+    return write_some(a, b, &q, params, 3, EFFECT_DELIVERED | EFFECT_READ | EFFECT_FAILED, false,
+                      e);
 }
 
 struct holding {

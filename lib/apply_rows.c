@@ -203,6 +203,15 @@ static int fail_changed(const struct applying *a, const struct correction *c, st
                    store_row_table(a->store));
 }
 
+static struct ident take_ident(enum pg_type type, struct slice v)
+{
+    struct ident id;
+
+    if (!v.p || !ident_decode(schema_kind(type), (const unsigned char *)v.p, v.n, &id))
+        return IDENT_NONE;
+    return id;
+}
+
 static int take_written(void *ctx, const struct slice *v, size_t n, struct err *e)
 {
     struct answer *w = ctx;
@@ -213,12 +222,11 @@ static int take_written(void *ctx, const struct slice *v, size_t n, struct err *
         return -1;
     w->a->fate[i] = FATE_WRITTEN;
     w->n++;
-    if (!v[1].p || !ident_decode(schema_kind(w->a->schema->effects.person),
-                                 (const unsigned char *)v[1].p, v[1].n, &w->a->person[i]))
-        w->a->person[i] = IDENT_NONE;
-    if (pg_get_bool(v[2]) && !w->a->o->any_order)
+    w->a->person[i] = take_ident(w->a->schema->effects.person, v[1]);
+    w->a->sender[i] = take_ident(w->a->schema->instance_id, v[2]);
+    if (pg_get_bool(v[3]) && !w->a->o->any_order)
         leave_alone(w->a, w->a->c[i].campaign_index);
-    return pg_get_bool(v[3]) ? 0 : fail_changed(w->a, &w->a->c[i], e);
+    return pg_get_bool(v[4]) ? 0 : fail_changed(w->a, &w->a->c[i], e);
 }
 
 /* Takes corrections out of the batch. */

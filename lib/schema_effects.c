@@ -131,7 +131,7 @@ static int find_person(struct search *s, struct buf *why, struct err *e)
 
     f->person = ref ? ref->type : PG_INT8;
     if (known)
-        buf_addf(&join, "LEFT JOIN %s k ON k.id = c.contact_id", schema_var(s->schema, "people"));
+        buf_addf(&join, "LEFT JOIN %s k ON k.id = w.contact_id", schema_var(s->schema, "people"));
     if (!known && f->logs) {
         buf_adds(why, ": log rows do not name the contact");
         rc = add_note(s, why, e);

@@ -1,9 +1,9 @@
 -- Locks and writes the rows of the batch that still hold the expected values,
--- passing over those that somebody else has. Says which, and of which contact;
--- whether the row as written counts as read but not as delivered, or as delivered
--- but not as sent, which no row may; and whether it holds what it was given, which
--- a trigger may change. updated_at is not ours to touch. Rows of neighbouring
--- contacts come together, as they lie in the indexes.
+-- passing over those that somebody else has. Says which, of which contact and
+-- sent by which instance; whether the row as written counts as read but not as
+-- delivered, or as delivered but not as sent, which no row may; and whether it
+-- holds what it was given, which a trigger may change. updated_at is not ours to
+-- touch. Rows of neighbouring contacts come together, as they lie in the indexes.
 -- In psql: \set contacts public.campaigns_contact
 --          \set person_ref c.contact_id
 --          "PREPARE q(boolean) AS", this file, then EXECUTE q(false);
@@ -31,7 +31,7 @@ FROM (
     FOR NO KEY UPDATE OF c SKIP LOCKED
 ) b
 WHERE c.id = b.id
-RETURNING b.n, :person_ref,
+RETURNING b.n, :person_ref, c.instance_used_id,
     (c.read_at IS NOT NULL OR c.status = 'read')
         AND NOT (c.delivered_at IS NOT NULL OR c.status IN ('delivered', 'read'))
     OR (c.delivered_at IS NOT NULL OR c.status IN ('delivered', 'read'))
